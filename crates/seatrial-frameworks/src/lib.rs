@@ -1,0 +1,1 @@
+//! How each test framework is listed, run and read: bytes in, facts out.

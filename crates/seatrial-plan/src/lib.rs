@@ -1,0 +1,1 @@
+//! Settings, filters and planners: what is to be run.

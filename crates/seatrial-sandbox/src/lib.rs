@@ -1,0 +1,1 @@
+//! One process in one container, at tens of microseconds.

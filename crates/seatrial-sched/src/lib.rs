@@ -1,0 +1,1 @@
+//! Deciders of a run and of a node, as pure machines.

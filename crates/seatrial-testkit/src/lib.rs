@@ -1,0 +1,1 @@
+//! Shared parts of tests: exhaustive choices, simulated world, hermetic command line.
