@@ -1,0 +1,167 @@
+//! What runs between clone and exec: a list of system calls built before, on shared memory, without allocation.
+//!
+//! The zygote receives a job as one message and builds a [`Script`] of pointers into it. The child (made with
+//! `CLONE_VM | CLONE_VFORK`, so the zygote sleeps until it has executed) walks through the script and executes the
+//! program; the first step that fails is left in the script and the child exits.
+
+#![expect(unsafe_code, reason = "the child of a vfork; with `sys`, the only such place")]
+
+use crate::sys::{self, CLONE_CLEAR_SIGHAND, CloneArgs};
+use rustix::io::Errno;
+use std::os::fd::RawFd;
+
+/// Which step of the start failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Clone = 0,
+    Setup = 1,
+    Chdir = 2,
+    Exec = 3,
+}
+
+/// Why the program did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) step: Step,
+    pub(crate) errno: i32,
+}
+
+/// Strings of one job within its message, each ended by NUL: `cwd`, `program`, arguments, variables.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strings<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) args: u32,
+    pub(crate) vars: u32,
+}
+
+/// Reused from job to job: the pointer tables and the child's stack.
+pub(crate) struct Launcher {
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+    shell: Vec<*const libc::c_char>,
+    stack: Vec<u8>,
+}
+
+const STACK: usize = 64 << 10;
+
+struct Script {
+    cwd: *const libc::c_char,
+    program: *const libc::c_char,
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    shell: *const *const libc::c_char,
+    fds: [RawFd; 3],
+    failed: Option<Failed>,
+}
+
+impl Launcher {
+    pub(crate) fn new() -> Self {
+        Self { argv: Vec::new(), envp: Vec::new(), shell: Vec::new(), stack: vec![0; STACK] }
+    }
+
+    /// Starts the program that `strings` describe with `fds` as its standard streams; gives its process id.
+    ///
+    /// # Errors
+    /// The step that failed and its error number. A message whose strings do not add up is a failed set-up, `EINVAL`.
+    pub(crate) fn start(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Result<i32, Failed> {
+        let mut script = self.script(strings, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
+        let args = CloneArgs {
+            flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64 | CLONE_CLEAR_SIGHAND,
+            exit_signal: libc::SIGCHLD as u64,
+            stack: self.stack.as_mut_ptr() as u64,
+            stack_size: STACK as u64,
+            ..CloneArgs::default()
+        };
+        // SAFETY: CLONE_VFORK keeps this thread, the only one, asleep until the child has executed or exited, so the
+        // script, its strings and the stack stay as they are; `run` neither allocates nor locks.
+        let pid = unsafe { sys::clone_into(&args, run, (&raw mut script) as usize) }
+            .map_err(|errno| Failed { step: Step::Clone, errno: errno.raw_os_error() })?;
+        // SAFETY: the child wrote the field, if at all, before it exited; a plain read could be optimised away.
+        match unsafe { (&raw const script.failed).read_volatile() } {
+            None => Ok(pid),
+            Some(failed) => {
+                // The failed child is reaped by name, so that it is not taken for the job's process.
+                // SAFETY: a null status is allowed.
+                unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+                Err(failed)
+            }
+        }
+    }
+
+    fn script(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Option<Script> {
+        let mut rest = strings.bytes;
+        let mut next = || {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            let pointer = rest.as_ptr().cast::<libc::c_char>();
+            rest = &rest[end + 1..];
+            Some(pointer)
+        };
+        let (cwd, program) = (next()?, next()?);
+        self.argv.clear();
+        self.envp.clear();
+        self.shell.clear();
+        for _ in 0..strings.args {
+            self.argv.push(next()?);
+        }
+        for _ in 0..strings.vars {
+            self.envp.push(next()?);
+        }
+        self.shell.push(c"/bin/sh".as_ptr());
+        self.shell.push(program);
+        self.shell.extend_from_slice(self.argv.get(1..)?);
+        for table in [&mut self.argv, &mut self.envp, &mut self.shell] {
+            table.push(std::ptr::null());
+        }
+        Some(Script {
+            cwd,
+            program,
+            argv: self.argv.as_ptr(),
+            envp: self.envp.as_ptr(),
+            shell: self.shell.as_ptr(),
+            fds,
+            failed: None,
+        })
+    }
+}
+
+/// The child. Runs on memory shared with the sleeping zygote: only system calls, no allocation, no lock.
+extern "C" fn run(script: usize) -> ! {
+    // SAFETY: `start` passed a pointer to its live script, whose strings and tables are NUL-terminated; nobody else
+    // runs on this memory meanwhile.
+    unsafe {
+        let script = &mut *(script as *mut Script);
+        let failed = steps(script);
+        (&raw mut script.failed).write_volatile(Some(failed));
+        libc::_exit(127)
+    }
+}
+
+/// Walks through the script; returns only when a step fails.
+///
+/// # Safety
+/// `script` is a live script of [`Launcher::script`], in a child of a vfork.
+unsafe fn steps(script: &Script) -> Failed {
+    let fail = |step| Failed { step, errno: sys::last_error().raw_os_error() };
+    // SAFETY: all pointers are valid by the caller's promise; the mask is a local.
+    unsafe {
+        libc::setsid();
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        for (target, fd) in script.fds.iter().enumerate() {
+            if libc::dup2(*fd, target as RawFd) < 0 {
+                return fail(Step::Setup);
+            }
+        }
+        if libc::chdir(script.cwd) != 0 {
+            return fail(Step::Chdir);
+        }
+        libc::execve(script.program, script.argv, script.envp);
+        let failed = fail(Step::Exec);
+        if failed.errno == Errno::NOEXEC.raw_os_error() {
+            // As every shell does: a text without `#!` is a script of the standard shell.
+            libc::execve(c"/bin/sh".as_ptr(), script.shell, script.envp);
+        }
+        failed
+    }
+}

@@ -1,0 +1,430 @@
+//! The root of a slot, carried out: built once by the zygote, checked after each job, renewed where it was written.
+//!
+//! Below the root that jobs see lies a second one that they cannot reach, `base`: it holds the lower directories
+//! (`l/N`), the private layers (`u/N`, a tmpfs each, so that one call tells whether anything was written and one
+//! unmount throws it away) and an untouched /proc. The visible root is moved on top of it, as `switch_root` does:
+//! a chroot would forbid user namespaces to the tests.
+
+use crate::Failure;
+use crate::plan::{Entry, RootPlan, Top};
+use crate::sys;
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
+    mount_change, mount_move, mount_remount, unmount,
+};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A built root, as its zygote holds it.
+pub(crate) struct Root {
+    base: OwnedFd,
+    overlays: Vec<Overlay>,
+    kept: Vec<Top>,
+    /// Fresh tmpfs directories that jobs may write: /tmp, /dev/shm.
+    fresh: Vec<Fresh>,
+    /// Parts that cannot be renewed on their own: the skeleton, /dev.
+    skeleton: Vec<Watch>,
+    scratch: u64,
+    /// Host directories that could only be shown read-only, with the reason.
+    pub(crate) read_only: Vec<String>,
+}
+
+struct Overlay {
+    top: Top,
+    lower: usize,
+    layer: Watch,
+}
+
+struct Fresh {
+    path: &'static str,
+    watch: Watch,
+}
+
+/// A tmpfs and what it held when it was clean.
+struct Watch {
+    dir: OwnedFd,
+    free: (u64, u64),
+    /// The layer's top directory and its change time: its own mode or owner can change without a new file.
+    top: Option<(OwnedFd, (i64, u64))>,
+}
+
+/// A private layer that a job wrote: the directory it stands for, and its tmpfs (with the layer in `u`).
+pub(crate) struct Written {
+    pub(crate) path: PathBuf,
+    pub(crate) layer: OwnedFd,
+}
+
+impl Root {
+    /// Builds the root in this process' mount namespace and makes it the root of this process.
+    ///
+    /// # Errors
+    /// The step that failed, by name, with its error number.
+    pub(crate) fn build(plan: &RootPlan, scratch: u64, is_root: bool) -> Result<Self, Failure> {
+        let step = |what: &str| {
+            let what = what.to_owned();
+            move |errno: Errno| Failure { what, errno }
+        };
+        mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+            .map_err(step("make mounts private"))?;
+        enter_base()?;
+        let base = rustix::fs::open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(step("open the base"))?;
+        tmpfs("r", if is_root { "mode=755" } else { "mode=755,size=1m" })?;
+        let skeleton_fd = open_dir(Path::new("r"))?;
+        let mut root = Self {
+            base,
+            overlays: Vec::new(),
+            kept: Vec::new(),
+            fresh: Vec::new(),
+            skeleton: Vec::new(),
+            scratch,
+            read_only: Vec::new(),
+        };
+        for entry in &plan.entries {
+            root.add(entry)?;
+        }
+        for dir in ["proc", "dev", "tmp"] {
+            make_dir(&Path::new("r").join(dir), 0o755)?;
+        }
+        mount("proc", "r/proc", "proc", proc_flags(), None).map_err(step("mount /proc"))?;
+        // A second, untouched /proc that nobody can reach: the kernel lets nested user namespaces mount /proc only
+        // where some /proc is visible in full.
+        mount("proc", "proc", "proc", proc_flags(), None).map_err(step("mount /proc"))?;
+        make_dev(&plan.devices)?;
+        tmpfs("r/dev/shm", "mode=1777")?;
+        root.fresh.push(Fresh { path: "/dev/shm", watch: Watch::of("r/dev/shm", false)? });
+        if plan.fresh_tmp {
+            tmpfs("r/tmp", &root.sized("mode=1777"))?;
+            root.kept.clone_from(&plan.kept);
+            for top in &plan.kept {
+                root.add(&Entry::Overlay(top.clone()))?;
+            }
+            root.fresh.push(Fresh { path: "/tmp", watch: Watch::of("r/tmp", false)? });
+        }
+        if !is_root {
+            // The user owns what its zygote makes; natively it may not write here.
+            for dir in ["r/dev", "r"] {
+                rustix::fs::chmod(dir, Mode::from_bits_truncate(0o555)).map_err(step("close the skeleton"))?;
+            }
+        }
+        root.skeleton.push(Watch::of_fd(skeleton_fd, None)?);
+        root.skeleton.push(Watch::of("r/dev", false)?);
+        root.enter(is_root)?;
+        Ok(root)
+    }
+
+    /// Moves the visible root over the base and lets go of the host's.
+    fn enter(&self, is_root: bool) -> Result<(), Failure> {
+        let step = |what: &'static str| move |errno: Errno| Failure { what: what.into(), errno };
+        if is_root {
+            protect_proc()?;
+        }
+        rustix::process::chdir("r").map_err(step("enter the root"))?;
+        mount_move(".", "/").map_err(step("move the root"))?;
+        rustix::process::chroot(".").map_err(step("switch root"))?;
+        rustix::process::fchdir(&self.base).map_err(step("enter the base"))?;
+        unmount("old", UnmountFlags::DETACH).map_err(step("let go of the host's root"))?;
+        rustix::process::chdir("/").map_err(step("enter the root"))
+    }
+
+    /// What the job that has just ended wrote outside the fresh directories: each written layer is handed out and a
+    /// clean one put in its place. `None`: something was written that cannot be renewed; the slot must be rebuilt.
+    pub(crate) fn renew(&mut self, written: &mut Vec<Written>) -> Option<()> {
+        if self.skeleton.iter().any(Watch::is_dirty) {
+            self.collect(written);
+            return None;
+        }
+        for index in 0..self.overlays.len() {
+            if self.overlays[index].layer.is_dirty() {
+                written.push(self.renew_overlay(index).ok()?);
+            }
+        }
+        for index in 0..self.fresh.len() {
+            if self.fresh[index].watch.is_dirty() {
+                self.renew_fresh(index).ok()?;
+            }
+        }
+        Some(())
+    }
+
+    /// Hands out the written layers without putting clean ones in their place.
+    fn collect(&self, written: &mut Vec<Written>) {
+        for overlay in self.overlays.iter().filter(|overlay| overlay.layer.is_dirty()) {
+            if let Ok(layer) = overlay.layer.dir.try_clone() {
+                written.push(Written { path: overlay.top.path.clone(), layer });
+            }
+        }
+    }
+
+    fn renew_overlay(&mut self, index: usize) -> Result<Written, Failure> {
+        let top = self.overlays[index].top.clone();
+        let lower = self.overlays[index].lower;
+        let failure = |errno| Failure { what: format!("renew {}", top.path.display()), errno };
+        rustix::process::fchdir(&self.base).map_err(failure)?;
+        unmount(&top.path, UnmountFlags::DETACH).map_err(failure)?;
+        unmount(layer_dir(lower), UnmountFlags::DETACH).map_err(failure)?;
+        let layer = self.layer(&top, lower, &top.path)?;
+        rustix::process::chdir("/").map_err(failure)?;
+        let old = std::mem::replace(&mut self.overlays[index].layer, layer);
+        Ok(Written { path: top.path, layer: old.dir })
+    }
+
+    fn renew_fresh(&mut self, index: usize) -> Result<(), Failure> {
+        let path = self.fresh[index].path;
+        let failure = |errno| Failure { what: format!("renew {path}"), errno };
+        unmount(path, UnmountFlags::DETACH).map_err(failure)?;
+        tmpfs(path, &self.sized("mode=1777"))?;
+        if path == "/tmp" {
+            for kept in self.kept.clone() {
+                make_dirs(Path::new("/"), &kept.path)?;
+                let index = self.overlays.iter().position(|overlay| overlay.top == kept);
+                if let Some(index) = index {
+                    // Its old mount went with the old /tmp; only the layer is still mounted in the base.
+                    rustix::process::fchdir(&self.base).map_err(failure)?;
+                    let lower = self.overlays[index].lower;
+                    unmount(layer_dir(lower), UnmountFlags::DETACH).map_err(failure)?;
+                    self.overlays[index].layer = self.layer(&kept, lower, &kept.path)?;
+                    rustix::process::chdir("/").map_err(failure)?;
+                }
+            }
+        }
+        self.fresh[index].watch = Watch::of(path, false)?;
+        Ok(())
+    }
+
+    /// Adds one entry below `r`; this process stands in the base.
+    fn add(&mut self, entry: &Entry) -> Result<(), Failure> {
+        match entry {
+            Entry::Dir(top) => {
+                make_dirs(Path::new("r"), &top.path)?;
+                own(&in_root(&top.path), top)
+            }
+            Entry::Link { path, target } => rustix::fs::symlink(target, in_root(path))
+                .map_err(|errno| Failure { what: format!("link {}", path.display()), errno }),
+            Entry::Bind { path, dir, read_only } => bind(path, *dir, *read_only),
+            Entry::Overlay(top) => self.add_overlay(top),
+        }
+    }
+
+    fn add_overlay(&mut self, top: &Top) -> Result<(), Failure> {
+        make_dirs(Path::new("r"), &top.path)?;
+        let lower = self.overlays.len() + self.read_only.len();
+        let lower_dir = format!("l/{lower}");
+        make_dir(Path::new(&lower_dir), 0o755)?;
+        make_dir(Path::new(&layer_dir(lower)), 0o755)?;
+        let result = mount_bind(in_host(&top.path), &lower_dir)
+            .map_err(|errno| Failure { what: format!("bind {}", top.path.display()), errno })
+            .and_then(|()| self.layer(top, lower, &in_root(&top.path)));
+        match result {
+            Ok(layer) => self.overlays.push(Overlay { top: top.clone(), lower, layer }),
+            Err(failure) => {
+                // Some file systems cannot be the lower of an overlay: their content is shown as it is.
+                bind(&top.path, true, true)?;
+                self.read_only.push(format!("{} ({failure})", top.path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Mounts a clean private layer and the overlay of it over `l/<lower>` on `target`; stands in the base.
+    fn layer(&self, top: &Top, lower: usize, target: &Path) -> Result<Watch, Failure> {
+        let dir = layer_dir(lower);
+        tmpfs(&dir, &self.sized("mode=755"))?;
+        let (upper, work) = (format!("{dir}/u"), format!("{dir}/w"));
+        make_dir(Path::new(&upper), 0o755)?;
+        make_dir(Path::new(&work), 0o700)?;
+        // The merged directory takes owner and mode of the layer's.
+        own(Path::new(&upper), top)?;
+        let options = format!("lowerdir=l/{lower},upperdir={upper},workdir={work},userxattr");
+        let failure = |errno| Failure { what: format!("overlay {}", top.path.display()), errno };
+        // One device number for the whole directory, as natively, where the file system's inode numbers allow it.
+        let with_xino = CString::new(format!("{options},xino=on")).map_err(|_| failure(Errno::INVAL))?;
+        let plain = CString::new(options).map_err(|_| failure(Errno::INVAL))?;
+        mount("overlay", target, "overlay", MountFlags::empty(), Some(with_xino.as_c_str()))
+            .or_else(|_| mount("overlay", target, "overlay", MountFlags::empty(), Some(plain.as_c_str())))
+            .map_err(failure)?;
+        Watch::of(&dir, true)
+    }
+
+    fn sized(&self, options: &str) -> String {
+        if self.scratch == 0 { options.to_owned() } else { format!("{options},size={}", self.scratch) }
+    }
+}
+
+impl Watch {
+    fn of(path: &str, with_top: bool) -> Result<Self, Failure> {
+        let path = Path::new(path);
+        let top = if with_top { Some(open_dir(&path.join("u"))?) } else { None };
+        Self::of_fd(open_dir(path)?, top)
+    }
+
+    fn of_fd(dir: OwnedFd, top: Option<OwnedFd>) -> Result<Self, Failure> {
+        let failure = |errno| Failure { what: "watch a layer".into(), errno };
+        let free = free_of(&dir).map_err(failure)?;
+        let top = match top {
+            None => None,
+            Some(fd) => {
+                let changed = changed_at(&fd).map_err(failure)?;
+                Some((fd, changed))
+            }
+        };
+        Ok(Self { dir, free, top })
+    }
+
+    /// True when anything was written since; also when that cannot be told.
+    fn is_dirty(&self) -> bool {
+        free_of(&self.dir) != Ok(self.free)
+            || self.top.as_ref().is_some_and(|(fd, changed)| changed_at(fd) != Ok(*changed))
+    }
+}
+
+/// Free blocks and free inodes of a tmpfs: both are as they were exactly when it holds what it held.
+fn free_of(dir: &OwnedFd) -> Result<(u64, u64), Errno> {
+    rustix::fs::fstatfs(dir).map(|stat| (stat.f_bfree as u64, stat.f_ffree as u64))
+}
+
+fn changed_at(dir: &OwnedFd) -> Result<(i64, u64), Errno> {
+    rustix::fs::fstat(dir).map(|stat| (stat.st_ctime as i64, stat.st_ctime_nsec as u64))
+}
+
+/// A tmpfs of our own becomes the root, the host's root lies in `/old`; this process stands in it.
+fn enter_base() -> Result<(), Failure> {
+    let failure = |errno| Failure { what: "make the base".into(), errno };
+    let place = ["/tmp", "/run", "/mnt", "/var", "/usr"]
+        .into_iter()
+        .find(|dir| Path::new(dir).is_dir())
+        .ok_or_else(|| failure(Errno::NOENT))?;
+    tmpfs(place, "mode=755")?;
+    rustix::process::chdir(place).map_err(failure)?;
+    for dir in ["old", "l", "u", "r", "proc"] {
+        make_dir(Path::new(dir), 0o755)?;
+    }
+    rustix::process::pivot_root(".", "old").map_err(failure)?;
+    rustix::process::chdir("/").map_err(failure)
+}
+
+fn make_dev(devices: &[PathBuf]) -> Result<(), Failure> {
+    tmpfs("r/dev", "mode=755")?;
+    for device in devices {
+        let node = Path::new("r/dev").join(device);
+        make_dirs(Path::new("r/dev"), Path::new("/").join(device).parent().unwrap_or(Path::new("/")))?;
+        make_file(&node)?;
+        mount_bind(Path::new("old/dev").join(device), &node)
+            .map_err(|errno| Failure { what: format!("bind /dev/{}", device.display()), errno })?;
+    }
+    let links = [
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+        ("pts/ptmx", "ptmx"),
+    ];
+    for (target, name) in links {
+        rustix::fs::symlink(target, Path::new("r/dev").join(name))
+            .map_err(|errno| Failure { what: format!("link /dev/{name}"), errno })?;
+    }
+    for dir in ["r/dev/shm", "r/dev/pts", "r/dev/mqueue"] {
+        make_dir(Path::new(dir), 0o755)?;
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount("devpts", "r/dev/pts", "devpts", flags, Some(c"newinstance,ptmxmode=0666,mode=620"))
+        .map_err(|errno| Failure { what: "mount /dev/pts".into(), errno })?;
+    // Not every kernel has POSIX queues in its file tree; the calls work without it.
+    let _ = mount("mqueue", "r/dev/mqueue", "mqueue", flags, None);
+    Ok(())
+}
+
+/// Root's jobs own the files of /proc that speak for the whole machine: these become read-only.
+fn protect_proc() -> Result<(), Failure> {
+    for name in ["sys", "sysrq-trigger", "irq", "bus", "fs"] {
+        let path = Path::new("r/proc").join(name);
+        if !path.exists() {
+            continue;
+        }
+        let failure = |errno| Failure { what: format!("protect /proc/{name}"), errno };
+        mount_bind(&path, &path).map_err(failure)?;
+        mount_remount(&path, MountFlags::BIND | MountFlags::RDONLY | proc_flags(), c"").map_err(failure)?;
+    }
+    Ok(())
+}
+
+fn proc_flags() -> MountFlags {
+    MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC
+}
+
+fn bind(path: &Path, dir: bool, read_only: bool) -> Result<(), Failure> {
+    let (source, target) = (in_host(path), in_root(path));
+    let failure = |errno| Failure { what: format!("bind {}", path.display()), errno };
+    if dir {
+        make_dirs(Path::new("r"), path)?;
+        mount_bind_recursive(&source, &target).map_err(failure)?;
+    } else {
+        make_file(&target)?;
+        mount_bind(&source, &target).map_err(failure)?;
+    }
+    if read_only {
+        let target = CString::new(target.as_os_str().as_bytes()).map_err(|_| failure(Errno::INVAL))?;
+        sys::read_only_recursive(&target).map_err(failure)?;
+    }
+    Ok(())
+}
+
+fn own(dir: &Path, top: &Top) -> Result<(), Failure> {
+    // Without a whole range of ids mapped, the owner cannot be given away; the mode has been narrowed for that.
+    let _ = rustix::fs::chown(dir, Some(Uid::from_raw(top.uid)), Some(Gid::from_raw(top.gid)));
+    rustix::fs::chmod(dir, Mode::from_bits_truncate(top.mode))
+        .map_err(|errno| Failure { what: format!("set the mode of {}", top.path.display()), errno })
+}
+
+fn tmpfs(target: impl AsRef<std::ffi::OsStr>, options: &str) -> Result<(), Failure> {
+    let target = Path::new(target.as_ref());
+    let failure = |errno| Failure { what: format!("mount tmpfs on {}", target.display()), errno };
+    let options = CString::new(options).map_err(|_| failure(Errno::INVAL))?;
+    mount("tmpfs", target, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
+        .map_err(failure)
+}
+
+fn open_dir(path: &Path) -> Result<OwnedFd, Failure> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| Failure { what: format!("open {}", path.display()), errno })
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<(), Failure> {
+    match rustix::fs::mkdir(path, Mode::from_bits_truncate(mode)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(Failure { what: format!("make directory {}", path.display()), errno }),
+    }
+}
+
+/// Makes `path` and its parents below `root`.
+fn make_dirs(root: &Path, path: &Path) -> Result<(), Failure> {
+    let mut at = root.to_path_buf();
+    for part in path.components().skip(1) {
+        at.push(part);
+        make_dir(&at, 0o755)?;
+    }
+    Ok(())
+}
+
+fn make_file(path: &Path) -> Result<(), Failure> {
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::from_bits_truncate(0o644))
+        .map(drop)
+        .map_err(|errno| Failure { what: format!("make {}", path.display()), errno })
+}
+
+fn layer_dir(lower: usize) -> String {
+    format!("u/{lower}")
+}
+
+fn in_root(path: &Path) -> PathBuf {
+    Path::new("r").join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn in_host(path: &Path) -> PathBuf {
+    Path::new("old").join(path.strip_prefix("/").unwrap_or(path))
+}

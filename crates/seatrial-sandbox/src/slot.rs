@@ -1,0 +1,330 @@
+//! The engine's end of a slot.
+
+use crate::spec::SlotSpec;
+use crate::wire::{self, Reader, Writer};
+use crate::zygote;
+use crate::{Failure, stage};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::PipeFlags;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// A running slot. Dropping it ends its zygote, and with it every process of the slot.
+pub struct Slot {
+    socket: OwnedFd,
+    /// Read ends of the two sets of output pipes; jobs use them in turn, so that one set can be emptied while the
+    /// next job writes into the other.
+    pipes: [[OwnedFd; 2]; 2],
+    next_set: usize,
+    message: Writer,
+    packet: Vec<u8>,
+}
+
+/// What a job executes.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'a> {
+    /// Absolute path of the program.
+    pub program: &'a [u8],
+    /// Arguments, the program's own name first.
+    pub args: &'a [&'a [u8]],
+    /// Variables, each `NAME=value`.
+    pub vars: &'a [&'a [u8]],
+    /// The directory to run in.
+    pub cwd: &'a [u8],
+}
+
+/// A message from a slot.
+#[derive(Debug)]
+pub enum SlotMessage {
+    /// It takes jobs.
+    Ready {
+        /// Host directories that could only be shown read-only, with the reason.
+        read_only: Vec<String>,
+        /// Sockets that listen on the slot's loopback, in the order of the forwarded ports.
+        listeners: Vec<OwnedFd>,
+    },
+    /// It could not be made.
+    Failed(Failure),
+    /// A job has ended and nothing of its process tree is left.
+    Ended(Ended),
+    /// The answer to a recall.
+    Recalled {
+        /// The job's tag.
+        tag: u64,
+        /// True: too late, it had started.
+        was_started: bool,
+    },
+    /// The zygote is gone.
+    Gone,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The tag it was sent with.
+    pub tag: u64,
+    /// How its process ended.
+    pub end: JobEnd,
+    /// Wall time from just before its process was made until it was reaped.
+    pub wall: Duration,
+    /// Processor time in user mode of its whole process tree.
+    pub user: Duration,
+    /// Processor time in the kernel of its whole process tree.
+    pub system: Duration,
+    /// Peak memory in bytes: of the slot's cgroup, else of the largest process.
+    pub peak_memory: u64,
+    /// True when the kernel killed something in the slot for lack of memory.
+    pub out_of_memory: bool,
+    /// False: the slot could not be cleaned. It ends; a queued job has not started.
+    pub clean: bool,
+    /// Names of processes that outlived the job and were killed, some of them.
+    pub survivors: Vec<String>,
+    /// Private layers that it wrote.
+    pub written: Vec<LayerWritten>,
+}
+
+/// How a job's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// With this exit code.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It did not start.
+    NotStarted {
+        /// At this step.
+        step: Step,
+        /// With this error number.
+        errno: i32,
+    },
+}
+
+/// A step of starting a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Making the process.
+    Clone,
+    /// Its streams.
+    Setup,
+    /// Entering the working directory.
+    Chdir,
+    /// Executing the program.
+    Exec,
+}
+
+/// A private layer over one host directory, as a job left it.
+#[derive(Debug)]
+pub struct LayerWritten {
+    /// The host directory.
+    pub path: PathBuf,
+    /// The layer's file system; what was written lies in its directory `u`, in overlayfs' form (a deleted file is a
+    /// character device 0/0).
+    pub layer: OwnedFd,
+}
+
+impl Slot {
+    /// Starts a slot; it is made in the background and says [`SlotMessage::Ready`] or [`SlotMessage::Failed`].
+    ///
+    /// `memory` are the slot's cgroup files: the peak (opened for reading and writing) and the events.
+    ///
+    /// # Errors
+    /// No socket, pipe or process could be made.
+    pub fn start(spec: &SlotSpec, memory: Option<(OwnedFd, OwnedFd)>) -> io::Result<(Self, std::process::Child)> {
+        let (socket, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        // Room for a whole packet beside one that is still being read.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, 2 * wire::PACKET);
+        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
+        let ends = [pipe()?, pipe()?, pipe()?, pipe()?];
+        for (read, _) in &ends {
+            rustix::io::ioctl_fionbio(read, true)?;
+        }
+        let packet = spec.encode();
+        if packet.len() > wire::PACKET {
+            return Err(io::Error::other("the root has too many parts for one slot"));
+        }
+        let mut fds: Vec<BorrowedFd<'_>> = ends.iter().map(|(_, write)| write.as_fd()).collect();
+        if let Some((peak, events)) = &memory {
+            fds.extend([peak.as_fd(), events.as_fd()]);
+        }
+        wire::send(socket.as_fd(), &packet, &fds)?;
+        let child = std::process::Command::new("/proc/self/exe")
+            .arg0(stage::NAME)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()?;
+        let [(a, _), (b, _), (c, _), (d, _)] = ends;
+        let slot = Self {
+            socket,
+            pipes: [[a, b], [c, d]],
+            next_set: 0,
+            message: Writer::default(),
+            packet: vec![0; wire::PACKET],
+        };
+        Ok((slot, child))
+    }
+
+    /// The descriptor that is readable when [`Slot::receive`] has something.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// The read end of a job's standard output (0) or standard error (1) in the set that [`Slot::send`] named.
+    #[must_use]
+    pub fn pipe(&self, set: usize, stream: usize) -> BorrowedFd<'_> {
+        self.pipes[set & 1][stream & 1].as_fd()
+    }
+
+    /// Hands a job over, to run now or, when one runs, after it. Gives the set of pipes that it will write to.
+    ///
+    /// # Errors
+    /// The slot is gone, or no memory file could be made for a job with very many strings.
+    pub fn send(
+        &mut self,
+        tag: u64,
+        command: &Command<'_>,
+        stdin: Option<BorrowedFd<'_>>,
+    ) -> io::Result<usize> {
+        let set = self.next_set;
+        self.message.0.clear();
+        let flags = if stdin.is_some() { zygote::WITH_STDIN } else { 0 };
+        self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(flags);
+        self.message.u32(command.args.len() as u32).u32(command.vars.len() as u32);
+        let head = self.message.0.len();
+        self.message.cstring(command.cwd).cstring(command.program);
+        for text in command.args.iter().chain(command.vars) {
+            self.message.cstring(text);
+        }
+        if self.message.0.len() > wire::PACKET {
+            let file = memory_file(&self.message.0[head..])?;
+            self.message.0.truncate(head);
+            self.message.0[10] |= zygote::IN_FILE;
+            let fds: Vec<_> = std::iter::once(file.as_fd()).chain(stdin).collect();
+            wire::send(self.socket.as_fd(), &self.message.0, &fds)?;
+        } else {
+            let fds: Vec<_> = stdin.into_iter().collect();
+            wire::send(self.socket.as_fd(), &self.message.0, &fds)?;
+        }
+        self.next_set ^= 1;
+        Ok(set)
+    }
+
+    /// Takes a queued job back. The answer is [`SlotMessage::Recalled`]; a job taken back frees its set of pipes.
+    ///
+    /// # Errors
+    /// The slot is gone.
+    pub fn recall(&self, tag: u64) -> io::Result<()> {
+        self.tell(zygote::RECALL, tag)
+    }
+
+    /// To be told that a recalled job came back unstarted: its set of pipes is the next job's.
+    pub fn recalled(&mut self) {
+        self.next_set ^= 1;
+    }
+
+    /// Asks the running job's processes to end (SIGTERM).
+    ///
+    /// # Errors
+    /// The slot is gone.
+    pub fn terminate(&self, tag: u64) -> io::Result<()> {
+        self.tell(zygote::TERMINATE, tag)
+    }
+
+    /// Kills the running job's processes (SIGKILL).
+    ///
+    /// # Errors
+    /// The slot is gone.
+    pub fn kill(&self, tag: u64) -> io::Result<()> {
+        self.tell(zygote::KILL, tag)
+    }
+
+    /// The next message, if one is there.
+    pub fn receive(&mut self) -> Option<SlotMessage> {
+        let mut fds = Vec::new();
+        match wire::receive(self.socket.as_fd(), &mut self.packet, &mut fds, false) {
+            Err(Errno::AGAIN) => None,
+            Ok(0) | Err(_) => Some(SlotMessage::Gone),
+            Ok(length) => Some(read(&self.packet[..length], fds).unwrap_or(SlotMessage::Gone)),
+        }
+    }
+
+    fn tell(&self, kind: u8, tag: u64) -> io::Result<()> {
+        let mut writer = Writer::default();
+        writer.u8(kind).u64(tag);
+        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("socket", &self.socket.as_raw_fd()).finish_non_exhaustive()
+    }
+}
+
+fn read(packet: &[u8], fds: Vec<OwnedFd>) -> Option<SlotMessage> {
+    let mut reader = Reader(packet);
+    match reader.u8()? {
+        zygote::READY => {
+            let notes = reader.u32()?;
+            let read_only = (0..notes).map(|_| reader.text()).collect::<Option<_>>()?;
+            Some(SlotMessage::Ready { read_only, listeners: fds })
+        }
+        zygote::FAILED => {
+            let errno = Errno::from_raw_os_error(reader.u32()?.cast_signed());
+            Some(SlotMessage::Failed(Failure { what: reader.text()?, errno }))
+        }
+        zygote::ENDED => read_ended(&mut reader, fds).map(SlotMessage::Ended),
+        zygote::RECALLED => {
+            Some(SlotMessage::Recalled { tag: reader.u64()?, was_started: reader.u8()? != 0 })
+        }
+        _ => None,
+    }
+}
+
+fn read_ended(reader: &mut Reader<'_>, fds: Vec<OwnedFd>) -> Option<Ended> {
+    let tag = reader.u64()?;
+    let (kind, code, step) = (reader.u8()?, reader.u32()?.cast_signed(), reader.u8()?);
+    let end = match kind {
+        zygote::EXITED => JobEnd::Exit(code),
+        zygote::SIGNALED => JobEnd::Signal(code),
+        zygote::NOT_STARTED => JobEnd::NotStarted {
+            step: [Step::Clone, Step::Setup, Step::Chdir, Step::Exec].get(step as usize).copied()?,
+            errno: code,
+        },
+        _ => return None,
+    };
+    let mut time = || reader.u64().map(Duration::from_nanos);
+    let (wall, user, system) = (time()?, time()?, time()?);
+    let peak_memory = reader.u64()?;
+    let (out_of_memory, clean) = (reader.u8()? != 0, reader.u8()? != 0);
+    let count = reader.u32()?;
+    let survivors = (0..count).map(|_| reader.text()).collect::<Option<_>>()?;
+    let count = reader.u32()?;
+    let paths: Vec<PathBuf> = (0..count)
+        .map(|_| reader.bytes().map(|path| PathBuf::from(OsStr::from_bytes(path))))
+        .collect::<Option<_>>()?;
+    let written =
+        paths.into_iter().zip(fds).map(|(path, layer)| LayerWritten { path, layer }).collect();
+    Some(Ended { tag, end, wall, user, system, peak_memory, out_of_memory, clean, survivors, written })
+}
+
+fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let file = rustix::fs::memfd_create("job", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = &rest[rustix::io::write(&file, rest)?..];
+    }
+    Ok(file)
+}
