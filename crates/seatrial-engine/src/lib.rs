@@ -1,1 +1,28 @@
-//! Carries a run out: coordinator, node, slots, signals.
+//! Carries a run out: the loop that binds planner, deciders, slots and subscribers together.
+//!
+//! Parts in their order of life: a source (`cargo`) finds what is to be run and tells the loop through its `inbox`;
+//! the loop (`local`) feeds the planner and the two deciders (`seatrial-sched`), carries their actions out in its
+//! slots (`slots`), and hands events to the reporting thread (`reporting`), which tells every subscriber. One thread
+//! runs the loop; it never waits for a test.
+
+mod capture;
+pub mod cargo;
+mod clock;
+mod forward;
+mod inbox;
+mod launches;
+mod layers;
+mod local;
+mod pool;
+mod reporting;
+mod results;
+mod settings;
+mod signals;
+mod slots;
+
+pub use capture::{KEPT, SPILLED, SpillFolder};
+pub use clock::Clock;
+pub use inbox::{Inbox, Input, Outbox, inbox};
+pub use local::{Answer, RunEnd, run};
+pub use reporting::Subscriber;
+pub use settings::Settings;

@@ -36,7 +36,7 @@ fn main() {
         };
         std::fs::create_dir_all(&tmp).unwrap();
         let begun = Instant::now();
-        let (mut slot, _child) = Slot::start(&spec, None).unwrap();
+        let (mut slot, _child) = Slot::start(&spec, None, |_| Ok(())).unwrap();
         match next(&mut slot) {
             SlotMessage::Ready { read_only, .. } => {
                 println!("{isolation}: set-up {:18.1} us {read_only:?}", per_job(begun, 1));
@@ -62,12 +62,12 @@ fn main() {
 fn round(slot: &mut Slot, jobs: u32, words: &[&str]) -> f64 {
     let begun = Instant::now();
     let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    let command = Command { program: args[0], args: &args, vars: &[], cwd: b"/" };
+    let command = Command { program: args[0], args: &args, vars: &[], cwd: b"/", stdin: None, program_file: None };
     let mut sent = 0;
     let mut ended = 0;
     while ended < jobs {
         while sent < jobs && sent < ended + 2 {
-            slot.send(u64::from(sent), &command, None).unwrap();
+            slot.send(u64::from(sent), &command).unwrap();
             sent += 1;
         }
         match next(slot) {

@@ -38,6 +38,10 @@ pub struct Command<'a> {
     pub vars: &'a [&'a [u8]],
     /// The directory to run in.
     pub cwd: &'a [u8],
+    /// The job's standard input; absent: nothing to read.
+    pub stdin: Option<BorrowedFd<'a>>,
+    /// The program as an open file, for one whose path means nothing in the slot.
+    pub program_file: Option<BorrowedFd<'a>>,
 }
 
 /// A message from a slot.
@@ -132,11 +136,17 @@ pub struct LayerWritten {
 impl Slot {
     /// Starts a slot; it is made in the background and says [`SlotMessage::Ready`] or [`SlotMessage::Failed`].
     ///
-    /// `memory` are the slot's cgroup files: the peak (opened for reading and writing) and the events.
+    /// `memory` are the slot's cgroup files: the peak (opened for reading and writing) and the events. `before` is
+    /// given the process id of the slot's first process before that makes any other: the moment to move it into a
+    /// control group.
     ///
     /// # Errors
-    /// No socket, pipe or process could be made.
-    pub fn start(spec: &SlotSpec, memory: Option<(OwnedFd, OwnedFd)>) -> io::Result<(Self, std::process::Child)> {
+    /// No socket, pipe or process could be made, or `before` failed.
+    pub fn start(
+        spec: &SlotSpec,
+        memory: Option<(OwnedFd, OwnedFd)>,
+        before: impl FnOnce(u32) -> io::Result<()>,
+    ) -> io::Result<(Self, std::process::Child)> {
         let (socket, theirs) = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -158,12 +168,13 @@ impl Slot {
         if let Some((peak, events)) = &memory {
             fds.extend([peak.as_fd(), events.as_fd()]);
         }
-        wire::send(socket.as_fd(), &packet, &fds)?;
         let child = std::process::Command::new("/proc/self/exe")
             .arg0(stage::NAME)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
+        before(child.id())?;
+        wire::send(socket.as_fd(), &packet, &fds)?;
         let [(a, _), (b, _), (c, _), (d, _)] = ends;
         let slot = Self {
             socket,
@@ -191,15 +202,19 @@ impl Slot {
     ///
     /// # Errors
     /// The slot is gone, or no memory file could be made for a job with very many strings.
-    pub fn send(
-        &mut self,
-        tag: u64,
-        command: &Command<'_>,
-        stdin: Option<BorrowedFd<'_>>,
-    ) -> io::Result<usize> {
+    pub fn send(&mut self, tag: u64, command: &Command<'_>) -> io::Result<usize> {
         let set = self.next_set;
         self.message.0.clear();
-        let flags = if stdin.is_some() { zygote::WITH_STDIN } else { 0 };
+        let mut flags = 0;
+        let mut fds = Vec::new();
+        for (fd, flag) in
+            [(command.stdin, zygote::WITH_STDIN), (command.program_file, zygote::WITH_PROGRAM)]
+        {
+            if let Some(fd) = fd {
+                flags |= flag;
+                fds.push(fd);
+            }
+        }
         self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(flags);
         self.message.u32(command.args.len() as u32).u32(command.vars.len() as u32);
         let head = self.message.0.len();
@@ -211,10 +226,9 @@ impl Slot {
             let file = memory_file(&self.message.0[head..])?;
             self.message.0.truncate(head);
             self.message.0[10] |= zygote::IN_FILE;
-            let fds: Vec<_> = std::iter::once(file.as_fd()).chain(stdin).collect();
+            fds.insert(0, file.as_fd());
             wire::send(self.socket.as_fd(), &self.message.0, &fds)?;
         } else {
-            let fds: Vec<_> = stdin.into_iter().collect();
             wire::send(self.socket.as_fd(), &self.message.0, &fds)?;
         }
         self.next_set ^= 1;
@@ -226,7 +240,9 @@ impl Slot {
     /// # Errors
     /// The slot is gone.
     pub fn recall(&self, tag: u64) -> io::Result<()> {
-        self.tell(zygote::RECALL, tag)
+        let mut writer = Writer::default();
+        writer.u8(zygote::RECALL).u64(tag);
+        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
     }
 
     /// To be told that a recalled job came back unstarted: its set of pipes is the next job's.
@@ -234,20 +250,14 @@ impl Slot {
         self.next_set ^= 1;
     }
 
-    /// Asks the running job's processes to end (SIGTERM).
+    /// Signals every process of the running job.
     ///
     /// # Errors
     /// The slot is gone.
-    pub fn terminate(&self, tag: u64) -> io::Result<()> {
-        self.tell(zygote::TERMINATE, tag)
-    }
-
-    /// Kills the running job's processes (SIGKILL).
-    ///
-    /// # Errors
-    /// The slot is gone.
-    pub fn kill(&self, tag: u64) -> io::Result<()> {
-        self.tell(zygote::KILL, tag)
+    pub fn signal(&self, tag: u64, signal: i32) -> io::Result<()> {
+        let mut writer = Writer::default();
+        writer.u8(zygote::SIGNAL).u64(tag).u32(signal.cast_unsigned());
+        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
     }
 
     /// The next message, if one is there.
@@ -258,12 +268,6 @@ impl Slot {
             Ok(0) | Err(_) => Some(SlotMessage::Gone),
             Ok(length) => Some(read(&self.packet[..length], fds).unwrap_or(SlotMessage::Gone)),
         }
-    }
-
-    fn tell(&self, kind: u8, tag: u64) -> io::Result<()> {
-        let mut writer = Writer::default();
-        writer.u8(kind).u64(tag);
-        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
     }
 }
 

@@ -28,13 +28,13 @@ pub(crate) const RECALLED: u8 = 4;
 
 /// First bytes of packets to the zygote.
 pub(crate) const JOB: u8 = 1;
-pub(crate) const TERMINATE: u8 = 2;
-pub(crate) const KILL: u8 = 3;
-pub(crate) const RECALL: u8 = 4;
+pub(crate) const SIGNAL: u8 = 2;
+pub(crate) const RECALL: u8 = 3;
 
 /// Flags of a job packet.
 pub(crate) const WITH_STDIN: u8 = 1;
 pub(crate) const IN_FILE: u8 = 2;
+pub(crate) const WITH_PROGRAM: u8 = 4;
 
 /// Kinds of end in an `ENDED` packet.
 pub(crate) const EXITED: u8 = 0;
@@ -70,6 +70,8 @@ struct Job {
     vars: u32,
     strings: Vec<u8>,
     stdin: Option<OwnedFd>,
+    /// The program as an open file, when its path means nothing in the slot.
+    program: Option<OwnedFd>,
 }
 
 /// The slot's cgroup files: peak of memory (written to reset it) and the count of kills for lack of memory.
@@ -112,6 +114,8 @@ pub(crate) fn main() -> ! {
 impl Zygote {
     fn make() -> Result<Self, Failure> {
         let step = |what: &'static str| move |errno: Errno| Failure { what: what.into(), errno };
+        // The terminal's keys are the engine's business.
+        let _ = rustix::process::setsid();
         close_on_exec();
         sys::default_sigpipe();
         let stdin = std::io::stdin();
@@ -224,7 +228,8 @@ impl Zygote {
         }
         let started = Instant::now();
         let strings = Strings { bytes: &job.strings, args: job.args, vars: job.vars };
-        match self.launcher.start(strings, [stdin, out, err]) {
+        let program = job.program.as_ref().map(AsRawFd::as_raw_fd);
+        match self.launcher.start(strings, [stdin, out, err], program) {
             Err(failed) => {
                 self.answer_not_started(&job, failed);
                 Some(())
@@ -233,6 +238,7 @@ impl Zygote {
                 let zero = Duration::ZERO;
                 let mut running = Running { job, pid, started, user: zero, system: zero, max_rss: 0 };
                 running.job.stdin = None;
+                running.job.program = None;
                 let status = self.wait(&mut running)?;
                 let wall = running.started.elapsed();
                 let survivors = self.kill_survivors(&mut running);
@@ -343,10 +349,10 @@ impl Zygote {
                 }
                 self.answer_recall(tag, !queued);
             }
-            TERMINATE | KILL => {
+            SIGNAL => {
+                let signal = reader.u32()?.cast_signed();
                 // For a job that has already ended there is nothing to do: its answer is on the way.
                 if let Some(pid) = running {
-                    let signal = if kind == KILL { libc::SIGKILL } else { libc::SIGTERM };
                     self.kill_tree(signal, &[pid]);
                 }
             }
@@ -454,7 +460,8 @@ impl Job {
             strings.extend_from_slice(reader.0);
         }
         let stdin = if flags & WITH_STDIN != 0 { Some(fds.next()?) } else { None };
-        Some(Self { tag, set, args, vars, strings, stdin })
+        let program = if flags & WITH_PROGRAM != 0 { Some(fds.next()?) } else { None };
+        Some(Self { tag, set, args, vars, strings, stdin, program })
     }
 }
 

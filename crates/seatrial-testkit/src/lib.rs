@@ -1,1 +1,4 @@
 //! Shared parts of tests: exhaustive choices, simulated world, hermetic command line.
+
+pub mod choices;
+pub mod rng;

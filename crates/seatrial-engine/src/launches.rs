@@ -1,0 +1,66 @@
+//! Launches made ready for slots: looked up, joined, opened once for all their jobs.
+
+use rustix::fd::OwnedFd;
+use seatrial_model::{Bytes, Launch};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A launch as slots take it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) program: Vec<u8>,
+    pub(crate) args: Vec<Bytes>,
+    pub(crate) cwd: Vec<u8>,
+    /// The program held open, when its path is hidden by the slot's fresh /tmp.
+    pub(crate) file: Option<OwnedFd>,
+    /// True when jobs are told about themselves in nextest's variables too.
+    pub(crate) for_nextest: bool,
+    vars: Vec<Vec<u8>>,
+}
+
+impl Prepared {
+    /// Looks the program up as a shell does. `hidden` tells whether a path means nothing in a slot.
+    pub(crate) fn new(launch: &Launch, hidden: impl Fn(&Path) -> bool) -> Self {
+        let program = look_up(launch);
+        let path = Path::new(OsStr::from_bytes(&program));
+        let file = hidden(path).then(|| std::fs::File::open(path).ok().map(OwnedFd::from)).flatten();
+        let vars = launch
+            .env
+            .iter()
+            .map(|(name, value)| [name.0.as_slice(), b"=", value.0.as_slice()].concat())
+            .collect();
+        let args = std::iter::once(launch.program.clone()).chain(launch.args.iter().cloned()).collect();
+        let for_nextest = launch.env.iter().any(|(name, _)| name.0 == b"NEXTEST");
+        Self { program, args, cwd: launch.cwd.0.clone(), file, for_nextest, vars }
+    }
+
+    /// All variables: the launch's, except those that one of `more` names again, then `more`.
+    pub(crate) fn vars_with<'a>(&'a self, more: &[&'a [Vec<u8>]]) -> Vec<&'a [u8]> {
+        let later: Vec<&[u8]> = more.iter().flat_map(|vars| vars.iter()).map(Vec::as_slice).collect();
+        let is_replaced = |var: &[u8]| later.iter().any(|other| name(other) == name(var));
+        let kept = self.vars.iter().map(Vec::as_slice).filter(|var| !is_replaced(var));
+        kept.chain(later.iter().copied()).collect()
+    }
+}
+
+fn name(var: &[u8]) -> &[u8] {
+    var.split(|byte| *byte == b'=').next().unwrap_or(var)
+}
+
+fn look_up(launch: &Launch) -> Vec<u8> {
+    let program = Path::new(OsStr::from_bytes(&launch.program.0));
+    let cwd = Path::new(OsStr::from_bytes(&launch.cwd.0));
+    if launch.program.0.contains(&b'/') {
+        return cwd.join(program).as_os_str().as_bytes().to_vec();
+    }
+    let path = launch.env.iter().find(|(name, _)| name.0 == b"PATH").map(|(_, value)| value.0.clone());
+    let path = path.unwrap_or_else(|| b"/usr/local/bin:/usr/bin:/bin".to_vec());
+    let executable = |path: &PathBuf| {
+        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    std::env::split_paths(OsStr::from_bytes(&path))
+        .map(|dir| cwd.join(dir).join(program))
+        .find(executable)
+        .map_or_else(|| launch.program.0.clone(), |path| path.as_os_str().as_bytes().to_vec())
+}

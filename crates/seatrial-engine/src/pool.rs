@@ -1,0 +1,316 @@
+//! This machine's slots: made, watched, made again.
+
+use crate::capture::SpillFolder;
+use crate::forward;
+use crate::launches::Prepared;
+use crate::settings::Settings;
+use crate::slots::LocalSlot;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use seatrial_model::{Attempt, Instant, JobSpec, SlotId};
+use seatrial_sandbox::{
+    Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, why_no_containers,
+};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a slot may take to be made before it counts as dead.
+const MADE_WITHIN: Duration = Duration::from_secs(20);
+
+/// What woke the loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Token {
+    Inbox,
+    Slot(SlotId),
+    Output(SlotId),
+}
+
+/// The slots of this machine.
+pub(crate) struct Pool {
+    epoll: OwnedFd,
+    spec: SlotSpec,
+    slots: BTreeMap<SlotId, LocalSlot>,
+    ready: Vec<SlotId>,
+    /// Slots that were started before anybody asked, to find out what the machine can.
+    early: Vec<SlotId>,
+    cgroups: Option<Cgroups>,
+    memory: Option<u64>,
+    max_processes: u64,
+    tmp: PathBuf,
+    spill: SpillFolder,
+}
+
+const INBOX: u64 = u64::MAX;
+
+/// A sentence for the user and what to do next.
+pub(crate) type Notice = (String, Option<String>);
+
+impl Pool {
+    /// Starts all slots and waits for the first to say what this machine can.
+    ///
+    /// # Errors
+    /// In words: containers were demanded and cannot be had, or no slot of any kind can be made.
+    pub(crate) fn start(settings: &Settings) -> Result<(Self, Vec<Notice>), String> {
+        let problem = |error: io::Error| format!("no slot can be made: {error}");
+        let mut notices = Vec::new();
+        let isolation = settings.isolation.unwrap_or(Isolation::Cow);
+        let root = match isolation {
+            Isolation::Process => RootPlan::default(),
+            Isolation::Cow => RootPlan::of_host(&settings.root).map_err(problem)?,
+        };
+        let run = settings.header.run.to_string();
+        let mut pool = Self {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| problem(errno.into()))?,
+            spec: SlotSpec {
+                isolation,
+                network: settings.network,
+                forward: settings.forward.clone(),
+                root,
+                scratch: settings.scratch,
+                max_processes: settings.max_processes,
+                tmp: PathBuf::new(),
+            },
+            slots: BTreeMap::new(),
+            ready: Vec::new(),
+            early: Vec::new(),
+            cgroups: None,
+            memory: settings.memory,
+            max_processes: settings.max_processes,
+            tmp: settings.tmp.join(format!("seatrial-{run}")),
+            spill: settings.spill.clone(),
+        };
+        match Cgroups::make(&run) {
+            Ok(cgroups) => pool.cgroups = Some(cgroups),
+            Err(why) if settings.memory.is_some() => notices.push((
+                format!("--memory is not held to: no control group can be made ({why})"),
+                Some("`seatrial doctor` tells what mends it".into()),
+            )),
+            Err(_) => {}
+        }
+        if let Err(failure) = pool.start_all(settings.slots) {
+            if settings.isolation.is_some() || isolation == Isolation::Process {
+                return Err(failure);
+            }
+            let mend = why_no_containers(&failure);
+            notices.push((
+                format!("no containers here, tests run as plain process groups: {failure}"),
+                Some(mend.unwrap_or_else(|| "`seatrial doctor` tells more".into())),
+            ));
+            pool.spec.isolation = Isolation::Process;
+            pool.start_all(settings.slots)?;
+        }
+        Ok((pool, notices))
+    }
+
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.spec.isolation
+    }
+
+    /// True for paths that mean nothing in a slot: in its fresh /tmp, unless kept there.
+    pub(crate) fn hides(&self, path: &Path) -> bool {
+        self.spec.isolation == Isolation::Cow
+            && self.spec.root.fresh_tmp
+            && path.starts_with("/tmp")
+            && !self.spec.root.kept.iter().any(|top| path.starts_with(&top.path))
+    }
+
+    /// Makes a slot, unless it was made early. True when it is ready already.
+    pub(crate) fn build(&mut self, id: SlotId) -> io::Result<bool> {
+        if let Some(at) = self.early.iter().position(|early| *early == id) {
+            self.early.remove(at);
+            return Ok(self.ready.contains(&id));
+        }
+        self.start_slot(id)?;
+        Ok(false)
+    }
+
+    /// Forgets a slot whose zygote is gone.
+    pub(crate) fn drop_slot(&mut self, id: SlotId) {
+        if let Some(mut slot) = self.slots.remove(&id) {
+            slot.reap();
+        }
+        self.ready.retain(|ready| *ready != id);
+    }
+
+    pub(crate) fn slot(&mut self, id: SlotId) -> Option<&mut LocalSlot> {
+        self.slots.get_mut(&id)
+    }
+
+    /// All slots that are there.
+    pub(crate) fn slots(&mut self) -> impl Iterator<Item = (&SlotId, &mut LocalSlot)> {
+        self.slots.iter_mut()
+    }
+
+    /// The next message of a slot. A first `Ready` is noted and its listeners are served.
+    pub(crate) fn receive(&mut self, id: SlotId) -> Option<SlotMessage> {
+        let mut message = self.slots.get_mut(&id)?.slot.receive()?;
+        if let SlotMessage::Ready { listeners, .. } = &mut message {
+            self.ready.push(id);
+            for (listener, port) in std::mem::take(listeners).into_iter().zip(self.spec.forward.clone()) {
+                // A thread that cannot be had shows as a connection that is never answered.
+                let _ = forward::serve(listener, port);
+            }
+        }
+        Some(message)
+    }
+
+    /// Hands a job to a slot.
+    pub(crate) fn send(
+        &mut self,
+        id: SlotId,
+        now: Instant,
+        launch: &Prepared,
+        (spec, attempt): (JobSpec, Attempt),
+        stdin: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let slot = self.slots.get_mut(&id).ok_or(Errno::SRCH)?;
+        slot.send(now, launch, spec, attempt, stdin)
+    }
+
+    pub(crate) fn spill(&self) -> SpillFolder {
+        self.spill.clone()
+    }
+
+    pub(crate) fn watch_inbox(&self, inbox: BorrowedFd<'_>) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(INBOX);
+        Ok(epoll::add(&self.epoll, inbox, data, epoll::EventFlags::IN)?)
+    }
+
+    /// Waits for at most `limit`; gives what is ready.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> io::Result<Vec<Token>> {
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: limit.as_secs().cast_signed(),
+            tv_nsec: limit.subsec_nanos().into(),
+        });
+        let mut events = [std::mem::MaybeUninit::<epoll::Event>::uninit(); 64];
+        let (ready, _) = match epoll::wait(&self.epoll, &mut events, limit.as_ref()) {
+            Ok(ready) => ready,
+            Err(Errno::INTR) => return Ok(Vec::new()),
+            Err(errno) => return Err(errno.into()),
+        };
+        Ok(ready
+            .iter()
+            .map(|event| match event.data.u64() {
+                INBOX => Token::Inbox,
+                data if data & 1 == 0 => Token::Slot(SlotId((data >> 1) as u32)),
+                data => Token::Output(SlotId((data >> 1) as u32)),
+            })
+            .collect())
+    }
+
+    /// When the next running job has run so long that its pipes must be listened to.
+    pub(crate) fn listen_at(&self, after: Duration) -> Option<Instant> {
+        let running = self.slots.values().filter(|slot| !slot.listening);
+        running.filter_map(|slot| slot.running.as_ref().map(|job| job.started + after)).min()
+    }
+
+    /// Listens to the pipes of jobs that have run so long.
+    pub(crate) fn listen(&mut self, now: Instant, after: Duration) -> io::Result<()> {
+        for (id, slot) in &mut self.slots {
+            let Some(job) = &slot.running else { continue };
+            if slot.listening || job.started + after > now {
+                continue;
+            }
+            for stream in 0..2 {
+                let data = epoll::EventData::new_u64(u64::from(id.0) << 1 | 1);
+                epoll::add(&self.epoll, slot.slot.pipe(job.set, stream), data, epoll::EventFlags::IN)?;
+            }
+            slot.listening = true;
+        }
+        Ok(())
+    }
+
+    /// Stops listening to a slot whose running job has ended.
+    pub(crate) fn unlisten(&mut self, id: SlotId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if let (true, Some(job)) = (slot.listening, &slot.running) {
+            for stream in 0..2 {
+                let _ = epoll::delete(&self.epoll, slot.slot.pipe(job.set, stream));
+            }
+        }
+        slot.listening = false;
+    }
+
+    /// Ends all slots and removes what was made for them. Gives what is left behind, in words.
+    pub(crate) fn finish(mut self) -> Option<String> {
+        for (_, slot) in std::mem::take(&mut self.slots) {
+            drop(slot);
+        }
+        // Groups can be removed when their last process is gone; a zygote ends as soon as its socket closes.
+        let mut left = false;
+        if let Some(cgroups) = &mut self.cgroups {
+            for _ in 0..500 {
+                left = !cgroups.remove();
+                if !left {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        if self.spec.isolation == Isolation::Process {
+            let _ = std::fs::remove_dir_all(&self.tmp);
+        }
+        left.then(|| "a control group could not be removed: processes in it do not end".into())
+    }
+
+    /// Starts all slots; the first to answer tells for all.
+    fn start_all(&mut self, count: u32) -> Result<(), String> {
+        let problem = |error: io::Error| format!("make a slot: {error}");
+        self.slots.clear();
+        self.early = (0..count).map(SlotId).collect();
+        for id in self.early.clone() {
+            self.start_slot(id).map_err(problem)?;
+        }
+        let first = SlotId(0);
+        let limit = Timespec { tv_sec: MADE_WITHIN.as_secs().cast_signed(), tv_nsec: 0 };
+        if let Some(slot) = self.slots.get(&first) {
+            let socket = slot.slot.socket();
+            poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit))
+                .map_err(|errno| problem(errno.into()))?;
+        }
+        match self.receive(first) {
+            Some(SlotMessage::Ready { .. }) => Ok(()),
+            Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
+            None => Err("the first slot was not ready within 20 s".into()),
+            Some(SlotMessage::Ended(_) | SlotMessage::Recalled { .. } | SlotMessage::Gone) => {
+                Err("the first slot ended while it was made".into())
+            }
+        }
+    }
+
+    fn start_slot(&mut self, id: SlotId) -> io::Result<()> {
+        let name = format!("slot-{}", id.0);
+        let memory = match &mut self.cgroups {
+            Some(cgroups) => cgroups.slot(&name, self.memory, self.max_processes).ok(),
+            None => None,
+        };
+        let mut vars = vec![format!("SEATRIAL_SLOT={}", id.0).into_bytes()];
+        vars.push(format!("NEXTEST_TEST_GLOBAL_SLOT={}", id.0).into_bytes());
+        let mut spec = self.spec.clone();
+        if spec.isolation == Isolation::Process {
+            spec.tmp = self.tmp.join(&name);
+            std::fs::create_dir_all(&spec.tmp)?;
+            vars.push([b"TMPDIR=", spec.tmp.as_os_str().as_encoded_bytes()].concat());
+        }
+        let has_group = memory.is_some();
+        let cgroups = &self.cgroups;
+        let slot = LocalSlot::start(&spec, memory, vars, |pid| match cgroups {
+            Some(cgroups) if has_group => cgroups.enter(&name, pid),
+            Some(_) | None => Ok(()),
+        })?;
+        let data = epoll::EventData::new_u64(u64::from(id.0) << 1);
+        epoll::add(&self.epoll, slot.slot.socket(), data, epoll::EventFlags::IN)?;
+        self.slots.insert(id, slot);
+        Ok(())
+    }
+}
+
+/// Something with a descriptor that ends with the pool.
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("epoll", &self.epoll.as_fd()).field("slots", &self.slots.len()).finish()
+    }
+}

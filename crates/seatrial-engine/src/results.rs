@@ -1,0 +1,108 @@
+//! From a job's end to its verdicts and notes.
+
+use crate::local::EndedParts;
+use seatrial_frameworks::read;
+use seatrial_model::{End, JobKind, JobSpec, Outcome, Output, SpawnStep, Verdict};
+use seatrial_sched::Cause;
+
+/// What became of the job's tests. Why it was ended comes before what it said.
+pub(crate) fn verdicts(
+    spec: &JobSpec,
+    cause: Cause,
+    parts: &EndedParts,
+    output: &Output,
+    program: Option<&[u8]>,
+) -> Vec<Verdict> {
+    let one = |outcome, reason: Option<String>| {
+        vec![Verdict { test: spec.test.clone(), outcome, reason }]
+    };
+    match cause {
+        Cause::Timeout => {
+            let limit = spec.limits.timeout.unwrap_or_default();
+            return one(Outcome::Timeout, Some(format!("timed out after {:.1} s", limit.as_secs_f64())));
+        }
+        Cause::Cancelled => return one(Outcome::Cancelled, None),
+        Cause::Natural | Cause::SlotLost => {}
+    }
+    match parts.end {
+        End::SlotLost => return one(Outcome::Lost, Some("its slot died".into())),
+        End::NotStarted { step, errno } => {
+            let what = match step {
+                SpawnStep::Exec => format!("execute {}", String::from_utf8_lossy(program.unwrap_or(b"?"))),
+                SpawnStep::Chdir => "enter its working directory".to_owned(),
+                SpawnStep::Clone => "make a process".to_owned(),
+                SpawnStep::Setup => "set up its streams".to_owned(),
+            };
+            let error = std::io::Error::from_raw_os_error(errno);
+            return one(Outcome::Error, Some(format!("could not {what}: {error}")));
+        }
+        End::Exit(_) | End::Signal(_) => {}
+    }
+    let verdicts = read::read(&spec.reading, &spec.test, &parts.end, output);
+    let bad = verdicts.iter().any(|verdict| verdict.outcome.is_bad());
+    if parts.out_of_memory && bad && spec.kind == JobKind::Verdict && verdicts.len() == 1 {
+        let limit = spec.limits.memory.map(|bytes| format!(" (limit {} MiB)", bytes >> 20));
+        let reason = format!("killed for lack of memory{}", limit.unwrap_or_default());
+        return one(Outcome::Oom, Some(reason));
+    }
+    verdicts
+}
+
+/// Things to tell the reader beside the outcome.
+pub(crate) fn notes(parts: &EndedParts, bad: bool, output: &Output) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !parts.survivors.is_empty() {
+        notes.push(format!("left running and ended: {}", parts.survivors.join(", ")));
+    }
+    if bad {
+        notes.extend(network_hint(output));
+        notes.extend(space_hint(output));
+    }
+    notes
+}
+
+/// A bad test that was refused by an address: names the port, if it can be read, and the option that opens it.
+fn network_hint(output: &Output) -> Option<String> {
+    let texts = [&output.stderr.head, &output.stderr.tail, &output.stdout.head, &output.stdout.tail];
+    for text in texts {
+        let text = text.to_text();
+        if text.contains("Network is unreachable") || text.contains("NetworkUnreachable") {
+            return Some("the network outside is not reachable in the container (`--network host` opens it)".into());
+        }
+        if !(text.contains("Connection refused") || text.contains("ConnectionRefused")) {
+            continue;
+        }
+        let port = loopback_port(&text);
+        return Some(match port {
+            Some(port) if listens(port) => format!(
+                "port {port} answers on this machine but not in the container (`--forward {port}` opens it)"
+            ),
+            Some(port) => format!("nothing listens on port {port} of this machine either"),
+            None => "a service of this machine must be named (`--forward PORT`, or `--network host`)".into(),
+        });
+    }
+    None
+}
+
+fn space_hint(output: &Output) -> Option<String> {
+    let full = [&output.stderr.head, &output.stderr.tail, &output.stdout.head, &output.stdout.tail]
+        .iter()
+        .any(|text| text.to_text().contains("No space left on device"));
+    full.then(|| "the private layer is full (`--scratch SIZE` gives it more)".into())
+}
+
+/// The first port of a loopback address in a text: `127.0.0.1:5432`, `localhost:5432`, `[::1]:5432`.
+fn loopback_port(text: &str) -> Option<u16> {
+    ["127.0.0.1:", "localhost:", "[::1]:"].iter().find_map(|host| {
+        text.match_indices(host).find_map(|(at, _)| {
+            let digits: String =
+                text[at + host.len()..].chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        })
+    })
+}
+
+fn listens(port: u16) -> bool {
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(100)).is_ok()
+}

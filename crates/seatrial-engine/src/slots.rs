@@ -1,0 +1,153 @@
+//! One slot of this machine as the loop sees it: its zygote, its job and the next one, their output.
+
+use crate::capture::{Capture, SpillFolder, drain};
+use crate::launches::Prepared;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use seatrial_model::{Attempt, Instant, JobId, JobSpec, Output};
+use seatrial_sandbox::{Command, Slot, SlotSpec};
+use std::io;
+use std::process::Child;
+
+/// A job in a slot.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) spec: JobSpec,
+    pub(crate) attempt: Attempt,
+    pub(crate) set: usize,
+    /// When it began to run; for a queued job, when it was sent.
+    pub(crate) started: Instant,
+    captures: [Capture; 2],
+}
+
+impl InFlight {
+    pub(crate) fn tag(&self) -> u64 {
+        tag(self.spec.job, self.attempt)
+    }
+
+    /// Everything that it wrote.
+    pub(crate) fn output(self) -> (JobSpec, Attempt, Output) {
+        let [stdout, stderr] = self.captures;
+        (self.spec, self.attempt, Output { stdout: stdout.finish(), stderr: stderr.finish() })
+    }
+}
+
+/// A job and try as one number.
+pub(crate) fn tag(job: JobId, attempt: Attempt) -> u64 {
+    u64::from(job.0) << 32 | u64::from(attempt.0)
+}
+
+/// A slot of this machine.
+#[derive(Debug)]
+pub(crate) struct LocalSlot {
+    pub(crate) slot: Slot,
+    child: Child,
+    pub(crate) running: Option<InFlight>,
+    pub(crate) queued: Option<InFlight>,
+    /// True while the loop listens to the running job's pipes; short jobs end before anybody listens.
+    pub(crate) listening: bool,
+    /// Variables of this slot's jobs beside their own: `NAME=value`.
+    vars: Vec<Vec<u8>>,
+}
+
+impl LocalSlot {
+    /// Starts a slot's zygote.
+    pub(crate) fn start(
+        spec: &SlotSpec,
+        memory: Option<(OwnedFd, OwnedFd)>,
+        vars: Vec<Vec<u8>>,
+        before: impl FnOnce(u32) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let (slot, child) = Slot::start(spec, memory, before)?;
+        Ok(Self { slot, child, running: None, queued: None, listening: false, vars })
+    }
+
+    /// Hands a job over: it runs now, or after the one that runs.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        launch: &Prepared,
+        spec: JobSpec,
+        attempt: Attempt,
+        stdin: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let job_vars: Vec<Vec<u8>> = spec
+            .env
+            .iter()
+            .map(|(name, value)| [name.0.as_slice(), b"=", value.0.as_slice()].concat())
+            .chain([format!("SEATRIAL_ATTEMPT={}", attempt.0).into_bytes()])
+            .chain(launch.for_nextest.then(|| format!("NEXTEST_ATTEMPT={}", attempt.0).into_bytes()))
+            .collect();
+        let vars = launch.vars_with(&[&self.vars, &job_vars]);
+        let args: Vec<&[u8]> = launch.args.iter().chain(&spec.args).map(|arg| arg.0.as_slice()).collect();
+        let command = Command {
+            program: &launch.program,
+            args: &args,
+            vars: &vars,
+            cwd: &launch.cwd,
+            stdin,
+            program_file: launch.file.as_ref().map(rustix::fd::AsFd::as_fd),
+        };
+        let set = self.slot.send(tag(spec.job, attempt), &command)?;
+        let job = InFlight { spec, attempt, set, started: now, captures: Default::default() };
+        if self.running.is_none() {
+            self.running = Some(job);
+        } else {
+            self.queued = Some(job);
+        }
+        Ok(())
+    }
+
+    /// The running job has ended: gives it with all its output; a queued one runs now.
+    pub(crate) fn ended(&mut self, now: Instant, buffer: &mut [u8], folder: &SpillFolder) -> Option<InFlight> {
+        let mut job = self.running.take()?;
+        for stream in 0..2 {
+            read_stream(&self.slot, &mut job, stream, buffer, folder, |_| {});
+        }
+        self.running = self.queued.take();
+        if let Some(next) = &mut self.running {
+            next.started = now;
+        }
+        Some(job)
+    }
+
+    /// Reads what the running job has written so far; `tee` gets it too, with the number of its stream.
+    pub(crate) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        folder: &SpillFolder,
+        mut tee: impl FnMut(usize, &[u8]),
+    ) {
+        let Some(job) = &mut self.running else { return };
+        for stream in 0..2 {
+            read_stream(&self.slot, job, stream, buffer, folder, |bytes| tee(stream, bytes));
+        }
+    }
+
+    /// The zygote is gone: reaps the process that started it.
+    pub(crate) fn reap(&mut self) {
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for LocalSlot {
+    fn drop(&mut self) {
+        // The stage ends by itself as soon as the zygote lives.
+        let _ = self.child.try_wait();
+    }
+}
+
+fn read_stream(
+    slot: &Slot,
+    job: &mut InFlight,
+    stream: usize,
+    buffer: &mut [u8],
+    folder: &SpillFolder,
+    mut tee: impl FnMut(&[u8]),
+) {
+    let name = format!("{}-{}.{}", job.spec.job.0, job.attempt.0, ["out", "err"][stream]);
+    let capture = &mut job.captures[stream];
+    drain(slot.pipe(job.set, stream), buffer, |bytes| {
+        tee(bytes);
+        capture.add(bytes, folder, &name);
+    });
+}

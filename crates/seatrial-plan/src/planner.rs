@@ -1,0 +1,117 @@
+//! The planner as a machine: what is found goes in, jobs come out.
+
+use seatrial_frameworks::cargo::args::HarnessArgs;
+use seatrial_model::{
+    Bytes, End, JobSpec, Launch, LaunchId, NoticeLevel, Output, TestRef, Verdict,
+};
+
+/// What a planner is told.
+#[derive(Clone, Debug)]
+pub enum PlanEvent {
+    /// The run begins.
+    Begin,
+    /// A framework's own tool would execute this test binary now.
+    Binary(FoundBinary),
+    /// A process to be run for somebody who waits for its end and output.
+    Relay {
+        /// The asker's number.
+        call: u64,
+        /// What it would execute.
+        launch: Launch,
+    },
+    /// Results that a framework's own tool reports about tests that it runs by relays.
+    Reported {
+        /// The results.
+        verdicts: Vec<Verdict>,
+        /// What there is to show of them.
+        output: Output,
+    },
+    /// Nothing more will be found.
+    FoundAll,
+    /// A listing or relay of this planner has ended.
+    Handed {
+        /// The job.
+        spec: JobSpec,
+        /// How it ended.
+        end: Option<End>,
+        /// What it wrote.
+        output: Output,
+        /// What was read from that.
+        verdicts: Vec<Verdict>,
+    },
+    /// Few jobs wait; a planner that holds some back adds more.
+    RunningLow,
+}
+
+/// What a planner wants done.
+#[derive(Clone, Debug)]
+pub enum PlanAction {
+    /// Jobs may refer to this launch from now on.
+    Launch(LaunchId, Launch),
+    /// Run this too.
+    Job(JobSpec),
+    /// This test is not run.
+    Skipped {
+        /// Which.
+        test: TestRef,
+        /// Why, in words.
+        reason: Option<String>,
+    },
+    /// A group of tests is known.
+    Listed {
+        /// Its name.
+        group: String,
+        /// How many of its tests will be run.
+        tests: u32,
+    },
+    /// These results stand, although no job of their own gave them.
+    Judged {
+        /// How the process behind them ended.
+        end: Option<End>,
+        /// What it wrote.
+        output: Output,
+        /// The results.
+        verdicts: Vec<Verdict>,
+    },
+    /// The answer to a relay.
+    Answer {
+        /// The asker's number.
+        call: u64,
+        /// How the process ended.
+        end: Option<End>,
+        /// What it wrote.
+        output: Output,
+    },
+    /// Tell the user.
+    Notice {
+        /// How grave.
+        level: NoticeLevel,
+        /// What, with names.
+        text: String,
+        /// What to do next.
+        hint: Option<String>,
+    },
+    /// No more jobs will be added.
+    Complete,
+}
+
+/// A test binary as its framework's tool would execute it.
+#[derive(Clone, Debug)]
+pub struct FoundBinary {
+    /// The group that its tests belong to.
+    pub group: String,
+    /// The binary with its environment and directory, without arguments.
+    pub launch: Launch,
+    /// The arguments that the tool would pass, as they are.
+    pub raw_args: Vec<Bytes>,
+    /// The same, understood.
+    pub args: HarnessArgs,
+    /// True: the target says `harness = false`, so that listing may fail without being wrong.
+    pub custom_harness: bool,
+}
+
+/// Decides what is to be run.
+pub trait Planner {
+    /// Takes one event; what follows from it goes into `out`.
+    fn handle(&mut self, event: PlanEvent, out: &mut Vec<PlanAction>);
+}

@@ -1,0 +1,9 @@
+//! One file a command: its arguments and what it does.
+
+pub(crate) mod cargo;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod exec;
+pub(crate) mod history;
+mod past;
+pub(crate) mod show;
