@@ -87,13 +87,13 @@ fn a_damaged_file_is_named_and_can_be_set_aside() {
     let file = dir.path().join("history.sqlite");
     for n in 1..=2 {
         fs::write(&file, format!("this is no database, for the {n}th time").repeat(100)).unwrap();
-        fs::write(dir.path().join("history.sqlite-wal"), "log").unwrap();
         for error in [History::open(dir.path()), History::open_read_only(dir.path())].map(Result::unwrap_err)
         {
             assert!(matches!(&error, Error::Corrupt { path, .. } if *path == file), "{error:?}");
             assert!(error.to_string().contains(&*file.to_string_lossy()));
             assert!(error.hint().unwrap().contains("move it away"));
         }
+        fs::write(dir.path().join("history.sqlite-wal"), "log").unwrap();
         let aside = History::set_aside(dir.path()).unwrap();
         assert_eq!(aside, dir.path().join(format!("history.sqlite.corrupt-{n}")));
         assert!(fs::read_to_string(aside).unwrap().contains(&format!("the {n}th time")));

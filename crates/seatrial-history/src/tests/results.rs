@@ -135,6 +135,8 @@ fn an_answer_that_comes_twice_leaves_no_output_behind() {
         set_output(&mut event, Output { stdout: Captured::whole(text.into()), ..Output::default() });
         recorder.record(Instant(0), &event).unwrap();
     }
+    recorder.flush().unwrap();
+    assert_eq!(number(dir.path(), "select count(*) from output"), 1);
     let mut event = finished(&test("u"), 1, Outcome::Pass, 1);
     let second = Output { stdout: Captured::whole("second".into()), ..Output::default() };
     set_output(&mut event, second.clone());

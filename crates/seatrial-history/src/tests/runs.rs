@@ -84,6 +84,7 @@ fn a_process_is_gone_when_its_name_is_no_longer_given() {
     let own = process::own().unwrap();
     let [boot, namespace, pid, start] = *own.split(' ').collect::<Vec<_>>() else { panic!("{own}") };
     let check = |name: String, gone: bool| assert_eq!(process::is_gone(&name), gone, "{name}");
+    assert!(start.parse::<u64>().unwrap() > 0, "began after the machine did: {own}");
     check(own.clone(), false);
     check(format!("{boot} {namespace} {pid} 1"), true);
     check(format!("{boot} {namespace} 4294967295 {start}"), true);
