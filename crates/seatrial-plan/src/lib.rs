@@ -1,7 +1,11 @@
 //! What is to be run: settings, and planners that turn what is found into jobs. Pure: facts in, jobs out.
 
 mod array;
+mod cargo;
 mod planner;
+mod settings;
 
 pub use array::{ArrayPlan, job_seed};
+pub use cargo::CargoPlan;
 pub use planner::{FoundBinary, PlanAction, PlanEvent, Planner};
+pub use settings::{CargoOverride, CargoSettings, Execution, File};

@@ -149,7 +149,10 @@ impl Node {
             }
             NodeAction::Recall { slot, job, attempt } => {
                 let track = self.track(*job, *attempt);
-                assert!(track.slot == Some(*slot) && track.started.is_none() && !track.recalled, "{action:?}");
+                assert!(
+                    track.slot == Some(*slot) && track.started.is_none() && !track.recalled,
+                    "{action:?}"
+                );
                 track.recalled = true;
             }
             NodeAction::Terminate { slot, job, attempt } => {

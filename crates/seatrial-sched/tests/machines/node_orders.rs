@@ -12,6 +12,7 @@ use seatrial_testkit::choices::{Choices, explore};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// What there is, and what can happen.
 #[derive(Clone, Copy)]
 struct Small {
     slots: u32,
@@ -22,8 +23,9 @@ struct Small {
     cancel_all: u32,
     /// The first job has a time limit, and does not end when it is asked to.
     timeout: bool,
-    /// Jobs may be offered that nobody asked for, because a message came twice.
+    /// Jobs that are offered though nobody asked for them, because a wish came twice.
     unasked: u32,
+    /// The latest offer comes once more.
     echoes: u32,
 }
 
@@ -47,7 +49,6 @@ struct World {
     now: Instant,
     slots: Vec<(Option<Helper>, VecDeque<NodeEvent>)>,
     offered: u32,
-    killed: u32,
 }
 
 impl World {
@@ -64,7 +65,6 @@ impl World {
             now: Instant(0),
             slots: (0..small.slots).map(|_| (None, VecDeque::new())).collect(),
             offered: 0,
-            killed: 0,
         };
         world.tell(NodeEvent::Start);
         world.tell(NodeEvent::Expected { mean: Some(Duration::from_millis(1)) });
@@ -73,39 +73,44 @@ impl World {
 
     fn tell(&mut self, event: NodeEvent) {
         for action in self.node.tell(self.now, event) {
-            match action {
-                NodeAction::Build { slot } => {
-                    let entry = &mut self.slots[slot.0 as usize];
-                    entry.0 = Some(Helper::new(slot));
-                    entry.1.push_back(NodeEvent::SlotReady { slot });
-                }
-                NodeAction::Send { slot, spec, attempt } => {
-                    self.helper(slot).send(spec.job, attempt);
-                }
-                NodeAction::Recall { slot, job, attempt } => {
-                    let answer = self.helper(slot).recall(job, attempt);
-                    self.slots[slot.0 as usize].1.push_back(answer);
-                }
-                NodeAction::Kill { slot, job, attempt } => {
-                    if self.helper(slot).running == Some((job, attempt)) {
-                        self.killed += 1;
-                        self.end(slot.0 as usize);
-                    }
-                }
-                // What it asks to end may take any time, and the first job does not listen.
-                NodeAction::Terminate { .. }
-                | NodeAction::Want { .. }
-                | NodeAction::GiveUp { .. }
-                | NodeAction::Started { .. }
-                | NodeAction::Finished { .. }
-                | NodeAction::Slow { .. }
-                | NodeAction::Return { .. } => {}
-            }
+            self.obey(&action);
         }
     }
 
-    fn helper(&mut self, slot: SlotId) -> &mut Helper {
-        self.slots[slot.0 as usize].0.as_mut().expect("the helper lives")
+    fn obey(&mut self, action: &NodeAction) {
+        match action {
+            NodeAction::Build { slot } => {
+                let (helper, reports) = &mut self.slots[slot.0 as usize];
+                *helper = Some(Helper::new(*slot));
+                reports.push_back(NodeEvent::SlotReady { slot: *slot });
+            }
+            NodeAction::Send { slot, spec, attempt } => {
+                // What is written to a dead helper is lost.
+                if let Some(helper) = self.slots[slot.0 as usize].0.as_mut() {
+                    helper.send(spec.job, *attempt);
+                }
+            }
+            NodeAction::Recall { slot, job, attempt } => {
+                let (helper, reports) = &mut self.slots[slot.0 as usize];
+                if let Some(helper) = helper {
+                    reports.push_back(helper.recall(*job, *attempt));
+                }
+            }
+            NodeAction::Kill { slot, job, attempt } => {
+                let helper = self.slots[slot.0 as usize].0.as_ref();
+                if helper.is_some_and(|helper| helper.running == Some((*job, *attempt))) {
+                    self.end(slot.0 as usize);
+                }
+            }
+            // What is asked to end may take any time, and the first job does not listen.
+            NodeAction::Terminate { .. }
+            | NodeAction::Want { .. }
+            | NodeAction::GiveUp { .. }
+            | NodeAction::Started { .. }
+            | NodeAction::Finished { .. }
+            | NodeAction::Slow { .. }
+            | NodeAction::Return { .. } => {}
+        }
     }
 
     fn end(&mut self, index: usize) {
@@ -162,12 +167,9 @@ impl World {
             Move::Die(index) => {
                 self.left.slot_deaths -= 1;
                 let slot = SlotId(u32::try_from(index).unwrap());
-                self.slots[index].0 = None;
-                // The pipe still holds what it said before.
-                while let Some(report) = self.slots[index].1.pop_front() {
-                    self.tell_dying(report);
-                }
-                self.tell(NodeEvent::SlotLost { slot });
+                let (helper, reports) = &mut self.slots[index];
+                *helper = None;
+                reports.push_back(NodeEvent::SlotLost { slot });
             }
             Move::Cancel(id) => {
                 self.left.cancels -= 1;
@@ -188,42 +190,97 @@ impl World {
         }
     }
 
-    /// Like `tell`, while the helper is dead: what is written to it is lost.
-    fn tell_dying(&mut self, event: NodeEvent) {
-        let dying: Vec<bool> = self.slots.iter().map(|(helper, _)| helper.is_none()).collect();
-        for action in self.node.tell(self.now, event) {
-            let target = match &action {
-                NodeAction::Send { slot, .. }
-                | NodeAction::Recall { slot, .. }
-                | NodeAction::Kill { slot, .. } => Some(slot.0 as usize),
-                NodeAction::Terminate { .. }
-                | NodeAction::Build { .. }
-                | NodeAction::Want { .. }
-                | NodeAction::GiveUp { .. }
-                | NodeAction::Started { .. }
-                | NodeAction::Finished { .. }
-                | NodeAction::Slow { .. }
-                | NodeAction::Return { .. } => None,
-            };
-            if target.is_some_and(|index| !dying[index]) {
-                self.obey(action);
-            }
-        }
-    }
-
-    fn obey(&mut self, action: NodeAction) {
-        if let NodeAction::Send { slot, spec, attempt } = action {
-            self.helper(slot).send(spec.job, attempt);
-        } else if let NodeAction::Recall { slot, job, attempt } = action {
-            let answer = self.helper(slot).recall(job, attempt);
-            self.slots[slot.0 as usize].1.push_back(answer);
-        }
-    }
-
     fn offer(&mut self, id: u32) {
         let timeout = (id == 0 && self.left.timeout).then_some(Duration::from_millis(100));
         let limits = Limits { timeout, ..Limits::default() };
         let spec = spec(id, JobKind::Verdict, Reading::ExitCode, limits);
         self.tell(NodeEvent::Offered { spec, attempt: Attempt::FIRST });
     }
+}
+
+impl Move {
+    /// True for what happens sooner or later, whatever else does.
+    const fn must_come(self) -> bool {
+        match self {
+            Self::Offer | Self::End(_) | Self::Hear(_) | Self::Wake => true,
+            Self::Die(_) | Self::Cancel(_) | Self::CancelAll(_) | Self::Echo => false,
+        }
+    }
+}
+
+fn live(small: Small, choices: &mut Choices) {
+    let mut world = World::new(small);
+    loop {
+        let moves = world.moves();
+        if !moves.iter().any(|step| step.must_come()) {
+            break;
+        }
+        let step = *choices.of(&moves);
+        world.make(step);
+    }
+    assert_eq!(world.node.held(), 0, "jobs are left on the node");
+    assert!(world.offered == small.jobs || world.node.stopping, "asks for no more jobs");
+    for id in 0..world.offered {
+        let words = world.node.last_words.get(&(JobId(id), Attempt::FIRST)).copied().unwrap_or(0);
+        assert!(words == 1 || (small.echoes > 0 && words == 2), "{words} last words about job {id}");
+    }
+}
+
+#[track_caller]
+fn check(small: Small, at_least: u64) {
+    let paths = explore(|choices| live(small, choices));
+    assert!(paths >= at_least, "only {paths} paths");
+}
+
+const SMALL: Small = Small {
+    slots: 2,
+    jobs: 3,
+    prefetch: true,
+    slot_deaths: 0,
+    cancels: 0,
+    cancel_all: 0,
+    timeout: false,
+    unasked: 0,
+    echoes: 0,
+};
+
+#[test]
+fn four_jobs() {
+    check(Small { jobs: 4, ..SMALL }, 99_000_000);
+}
+
+#[test]
+fn three_jobs_without_prefetch_one_beyond_its_time() {
+    check(Small { prefetch: false, timeout: true, slot_deaths: 1, ..SMALL }, 99_000_000);
+}
+
+#[test]
+fn three_jobs_one_cancelled() {
+    check(Small { cancels: 1, ..SMALL }, 99_000_000);
+}
+
+#[test]
+fn two_jobs_one_cancelled_and_a_slot_dies() {
+    check(Small { jobs: 2, cancels: 1, slot_deaths: 1, ..SMALL }, 99_000_000);
+}
+
+#[test]
+fn three_jobs_and_a_slot_dies() {
+    check(Small { slot_deaths: 1, ..SMALL }, 99_000_000);
+}
+
+#[test]
+fn two_jobs_all_cancelled_once_or_twice() {
+    check(Small { jobs: 2, cancel_all: 2, ..SMALL }, 99_000_000);
+}
+
+#[test]
+fn three_jobs_in_one_slot_with_everything_at_once() {
+    let small = Small { slots: 1, cancels: 1, cancel_all: 1, slot_deaths: 1, timeout: true, ..SMALL };
+    check(small, 99_000_000);
+}
+
+#[test]
+fn more_jobs_than_were_asked_for() {
+    check(Small { slots: 1, unasked: 2, echoes: 1, slot_deaths: 1, ..SMALL }, 99_000_000);
 }
