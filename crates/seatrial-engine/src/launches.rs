@@ -1,6 +1,5 @@
 //! Launches made ready for slots: looked up, joined, opened once for all their jobs.
 
-use rustix::fd::OwnedFd;
 use seatrial_model::{Bytes, Launch};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,19 +11,15 @@ pub(crate) struct Prepared {
     pub(crate) program: Vec<u8>,
     pub(crate) args: Vec<Bytes>,
     pub(crate) cwd: Vec<u8>,
-    /// The program held open, when its path is hidden by the slot's fresh /tmp.
-    pub(crate) file: Option<OwnedFd>,
     /// True when jobs are told about themselves in nextest's variables too.
     pub(crate) for_nextest: bool,
     vars: Vec<Vec<u8>>,
 }
 
 impl Prepared {
-    /// Looks the program up as a shell does. `hidden` tells whether a path means nothing in a slot.
-    pub(crate) fn new(launch: &Launch, hidden: impl Fn(&Path) -> bool) -> Self {
+    /// Looks the program up as a shell does.
+    pub(crate) fn new(launch: &Launch) -> Self {
         let program = look_up(launch);
-        let path = Path::new(OsStr::from_bytes(&program));
-        let file = hidden(path).then(|| std::fs::File::open(path).ok().map(OwnedFd::from)).flatten();
         let vars = launch
             .env
             .iter()
@@ -32,7 +27,7 @@ impl Prepared {
             .collect();
         let args = std::iter::once(launch.program.clone()).chain(launch.args.iter().cloned()).collect();
         let for_nextest = launch.env.iter().any(|(name, _)| name.0 == b"NEXTEST");
-        Self { program, args, cwd: launch.cwd.0.clone(), file, for_nextest, vars }
+        Self { program, args, cwd: launch.cwd.0.clone(), for_nextest, vars }
     }
 
     /// All variables: the launch's, except those that one of `more` names again, then `more`.

@@ -377,8 +377,7 @@ impl Local<'_> {
     fn plan_action(&mut self, action: PlanAction) {
         match action {
             PlanAction::Launch(id, launch) => {
-                let prepared = Prepared::new(&launch, |path| self.pool.hides(path));
-                self.launches.insert(id, prepared);
+                self.launches.insert(id, Prepared::new(&launch));
             }
             PlanAction::Skipped { test, reason } => self.run(RunEvent::Skipped { test, reason }),
             PlanAction::Listed { group, tests } => self.run(RunEvent::GroupListed { group, tests }),

@@ -14,7 +14,7 @@ use seatrial_sandbox::{
 };
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a slot may take to be made before it counts as dead.
@@ -107,14 +107,6 @@ impl Pool {
 
     pub(crate) fn isolation(&self) -> Isolation {
         self.spec.isolation
-    }
-
-    /// True for paths that mean nothing in a slot: in its fresh /tmp, unless kept there.
-    pub(crate) fn hides(&self, path: &Path) -> bool {
-        self.spec.isolation == Isolation::Cow
-            && self.spec.root.fresh_tmp
-            && path.starts_with("/tmp")
-            && !self.spec.root.kept.iter().any(|top| path.starts_with(&top.path))
     }
 
     /// Makes a slot, unless it was made early. True when it is ready already.

@@ -85,7 +85,6 @@ impl LocalSlot {
             vars: &vars,
             cwd: &launch.cwd,
             stdin,
-            program_file: launch.file.as_ref().map(rustix::fd::AsFd::as_fd),
         };
         let set = self.slot.send(tag(spec.job, attempt), &command)?;
         let job = InFlight { spec, attempt, set, started: now, captures: Default::default() };

@@ -62,7 +62,7 @@ fn main() {
 fn round(slot: &mut Slot, jobs: u32, words: &[&str]) -> f64 {
     let begun = Instant::now();
     let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    let command = Command { program: args[0], args: &args, vars: &[], cwd: b"/", stdin: None, program_file: None };
+    let command = Command { program: args[0], args: &args, vars: &[], cwd: b"/", stdin: None };
     let mut sent = 0;
     let mut ended = 0;
     while ended < jobs {

@@ -51,8 +51,6 @@ struct Script {
     envp: *const *const libc::c_char,
     shell: *const *const libc::c_char,
     fds: [RawFd; 3],
-    /// The program as an open file, or -1: then it is executed by its path.
-    program_fd: RawFd,
     failed: Option<Failed>,
 }
 
@@ -61,19 +59,12 @@ impl Launcher {
         Self { argv: Vec::new(), envp: Vec::new(), shell: Vec::new(), stack: vec![0; STACK] }
     }
 
-    /// Starts the program that `strings` describe, or that `program` holds open, with `fds` as its standard streams;
-    /// gives its process id.
+    /// Starts the program that `strings` describe with `fds` as its standard streams; gives its process id.
     ///
     /// # Errors
     /// The step that failed and its error number. A message whose strings do not add up is a failed set-up, `EINVAL`.
-    pub(crate) fn start(
-        &mut self,
-        strings: Strings<'_>,
-        fds: [RawFd; 3],
-        program: Option<RawFd>,
-    ) -> Result<i32, Failed> {
+    pub(crate) fn start(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Result<i32, Failed> {
         let mut script = self.script(strings, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
-        script.program_fd = program.unwrap_or(-1);
         let args = CloneArgs {
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64 | CLONE_CLEAR_SIGHAND,
             exit_signal: libc::SIGCHLD as u64,
@@ -128,7 +119,6 @@ impl Launcher {
             envp: self.envp.as_ptr(),
             shell: self.shell.as_ptr(),
             fds,
-            program_fd: -1,
             failed: None,
         })
     }
@@ -165,18 +155,6 @@ unsafe fn steps(script: &Script) -> Failed {
         }
         if libc::chdir(script.cwd) != 0 {
             return fail(Step::Chdir);
-        }
-        if script.program_fd >= 0 {
-            let empty = c"".as_ptr();
-            libc::syscall(
-                libc::SYS_execveat,
-                script.program_fd,
-                empty,
-                script.argv,
-                script.envp,
-                libc::AT_EMPTY_PATH,
-            );
-            return fail(Step::Exec);
         }
         libc::execve(script.program, script.argv, script.envp);
         let failed = fail(Step::Exec);

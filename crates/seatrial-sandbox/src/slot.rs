@@ -40,8 +40,6 @@ pub struct Command<'a> {
     pub cwd: &'a [u8],
     /// The job's standard input; absent: nothing to read.
     pub stdin: Option<BorrowedFd<'a>>,
-    /// The program as an open file, for one whose path means nothing in the slot.
-    pub program_file: Option<BorrowedFd<'a>>,
 }
 
 /// A message from a slot.
@@ -205,16 +203,8 @@ impl Slot {
     pub fn send(&mut self, tag: u64, command: &Command<'_>) -> io::Result<usize> {
         let set = self.next_set;
         self.message.0.clear();
-        let mut flags = 0;
-        let mut fds = Vec::new();
-        for (fd, flag) in
-            [(command.stdin, zygote::WITH_STDIN), (command.program_file, zygote::WITH_PROGRAM)]
-        {
-            if let Some(fd) = fd {
-                flags |= flag;
-                fds.push(fd);
-            }
-        }
+        let flags = if command.stdin.is_some() { zygote::WITH_STDIN } else { 0 };
+        let mut fds: Vec<BorrowedFd<'_>> = command.stdin.into_iter().collect();
         self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(flags);
         self.message.u32(command.args.len() as u32).u32(command.vars.len() as u32);
         let head = self.message.0.len();

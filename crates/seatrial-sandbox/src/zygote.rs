@@ -34,7 +34,6 @@ pub(crate) const RECALL: u8 = 3;
 /// Flags of a job packet.
 pub(crate) const WITH_STDIN: u8 = 1;
 pub(crate) const IN_FILE: u8 = 2;
-pub(crate) const WITH_PROGRAM: u8 = 4;
 
 /// Kinds of end in an `ENDED` packet.
 pub(crate) const EXITED: u8 = 0;
@@ -70,8 +69,6 @@ struct Job {
     vars: u32,
     strings: Vec<u8>,
     stdin: Option<OwnedFd>,
-    /// The program as an open file, when its path means nothing in the slot.
-    program: Option<OwnedFd>,
 }
 
 /// The slot's cgroup files: peak of memory (written to reset it) and the count of kills for lack of memory.
@@ -228,8 +225,7 @@ impl Zygote {
         }
         let started = Instant::now();
         let strings = Strings { bytes: &job.strings, args: job.args, vars: job.vars };
-        let program = job.program.as_ref().map(AsRawFd::as_raw_fd);
-        match self.launcher.start(strings, [stdin, out, err], program) {
+        match self.launcher.start(strings, [stdin, out, err]) {
             Err(failed) => {
                 self.answer_not_started(&job, failed);
                 Some(())
@@ -238,7 +234,6 @@ impl Zygote {
                 let zero = Duration::ZERO;
                 let mut running = Running { job, pid, started, user: zero, system: zero, max_rss: 0 };
                 running.job.stdin = None;
-                running.job.program = None;
                 let status = self.wait(&mut running)?;
                 let wall = running.started.elapsed();
                 let survivors = self.kill_survivors(&mut running);
@@ -460,8 +455,7 @@ impl Job {
             strings.extend_from_slice(reader.0);
         }
         let stdin = if flags & WITH_STDIN != 0 { Some(fds.next()?) } else { None };
-        let program = if flags & WITH_PROGRAM != 0 { Some(fds.next()?) } else { None };
-        Some(Self { tag, set, args, vars, strings, stdin, program })
+        Some(Self { tag, set, args, vars, strings, stdin })
     }
 }
 

@@ -59,6 +59,11 @@ pub(crate) fn needed() -> Vec<PathBuf> {
     paths
 }
 
+/// The directory that cargo builds in, where the environment names it.
+pub(crate) fn cargo_target_dir() -> Option<OsString> {
+    ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"].iter().find_map(std::env::var_os)
+}
+
 /// The directory that identifies a project which is no Cargo workspace: the nearest with a `.git`, else `dir`.
 pub(crate) fn project_of(dir: &Path) -> PathBuf {
     dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(dir).to_path_buf()

@@ -92,9 +92,7 @@ fn run_in(
     let harness = libtest_args(command.harness.iter().map(|arg| arg.0.as_slice()));
     let request = request(own, command, workspace, cwd, run, (folder, shim))?;
     let mut keep_visible = vec![cwd.to_path_buf(), folder.to_path_buf()];
-    keep_visible.extend(command.target_dir.iter().map(|dir| {
-        cwd.join(PathBuf::from(OsString::from_vec(dir.0.clone())))
-    }));
+    keep_visible.extend(target_dir(command, cwd));
     let (outbox, inbox) = inbox().map_err(|error| Error::new(exit::INCOMPLETE, error.to_string()))?;
     let cargo = Cargo::start(&request, outbox.clone()).map_err(|error| {
         Error::new(USAGE, format!("`{}` could not be started: {error}", request.program.to_string_lossy()))
@@ -340,6 +338,15 @@ fn expected(facts: &Facts, command: &TestCommand) -> Expectation {
     let whole = command.filter.is_none() && command.harness.is_empty() && !facts.tests.is_empty();
     let total = whole.then(|| facts.tests.values().map(|test| test.duration).sum::<Duration>());
     Expectation { total }
+}
+
+/// The target directory, where somebody names one; made, so that a slot can show it although cargo has not begun.
+fn target_dir(command: &TestCommand, cwd: &Path) -> Option<PathBuf> {
+    let named = command.target_dir.as_ref().map(|dir| OsString::from_vec(dir.0.clone()));
+    let dir = named.or_else(places::cargo_target_dir).map(|dir| cwd.join(dir))?;
+    // One that cannot be made is cargo's to complain of.
+    let _ = std::fs::create_dir_all(&dir);
+    Some(dir)
 }
 
 /// The value of cargo's `-j`.

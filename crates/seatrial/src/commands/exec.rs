@@ -50,6 +50,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     };
     let passthrough = indices.is_none();
     let project = places::project_of(&cwd);
+    // A program below /tmp must stay visible there.
+    let program_file = args.command.first().map(|program| cwd.join(program));
     let mut words = args.command.iter().map(|word| Bytes(word.clone().into_vec()));
     let program = words.next().unwrap_or_default();
     let group = program.to_text().into_owned();
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     };
     let mut settings = args.options.resolve(Context {
         project: project.clone(),
-        keep_visible: vec![cwd],
+        keep_visible: std::iter::once(cwd).chain(program_file).collect(),
         passthrough,
         slots: if passthrough { Some(1) } else { args.jobs },
         write_back: Vec::new(),
