@@ -63,6 +63,7 @@ pub struct Cargo {
     state: Arc<Mutex<CargoState>>,
     calls: Arc<Calls>,
     folder: PathBuf,
+    process: u32,
 }
 
 /// The name of the shim's socket in its folder.
@@ -86,6 +87,7 @@ impl Cargo {
         command.env(shim::SOCKET_VARIABLE, request.folder.join(SOCKET));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
+        let process = child.id();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let talk = {
             let (state, outbox) = (Arc::clone(&state), outbox.clone());
@@ -109,7 +111,7 @@ impl Cargo {
             let _ = talk.join();
             reader.end(child);
         })?;
-        Ok(Self { state, calls, folder: request.folder.clone() })
+        Ok(Self { state, calls, folder: request.folder.clone(), process })
     }
 
     /// Answers a relay.
@@ -134,6 +136,11 @@ impl Cargo {
 
 impl Drop for Cargo {
     fn drop(&mut self) {
+        // A run that ends before cargo does (Ctrl-C while it builds) takes cargo with it.
+        let pid = rustix::process::Pid::from_raw(self.process.cast_signed());
+        if let (None, Some(pid)) = (self.state().exit, pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

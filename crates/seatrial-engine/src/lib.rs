@@ -26,3 +26,4 @@ pub use inbox::{Inbox, Input, Outbox, inbox};
 pub use local::{Answer, RunEnd, run};
 pub use reporting::Subscriber;
 pub use settings::Settings;
+pub use signals::end_run;

@@ -31,6 +31,11 @@ pub(crate) fn forward(outbox: &Outbox) -> io::Result<()> {
     Ok(())
 }
 
+/// Asks this process' run to end politely, as SIGTERM from outside would.
+pub fn end_run() {
+    let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
+}
+
 /// Stops this process as the terminal's stop key does by default; returns when it is continued.
 pub(crate) fn stop_here() {
     let _ = signal_hook::low_level::raise(signal_hook::consts::SIGSTOP);

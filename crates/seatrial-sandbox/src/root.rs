@@ -284,11 +284,11 @@ impl Watch {
 
 /// Free blocks and free inodes of a tmpfs: both are as they were exactly when it holds what it held.
 fn free_of(dir: &OwnedFd) -> Result<(u64, u64), Errno> {
-    rustix::fs::fstatfs(dir).map(|stat| (stat.f_bfree as u64, stat.f_ffree as u64))
+    rustix::fs::fstatfs(dir).map(|stat| (stat.f_bfree, stat.f_ffree))
 }
 
 fn changed_at(dir: &OwnedFd) -> Result<(i64, u64), Errno> {
-    rustix::fs::fstat(dir).map(|stat| (stat.st_ctime as i64, stat.st_ctime_nsec as u64))
+    rustix::fs::fstat(dir).map(|stat| (stat.st_ctime, stat.st_ctime_nsec))
 }
 
 /// A tmpfs of our own becomes the root, the host's root lies in `/old`; this process stands in it.

@@ -33,7 +33,7 @@ pub(crate) fn make(
 ) -> Result<Vec<Box<dyn Subscriber>>, Error> {
     let mut all: Vec<Box<dyn Subscriber>> = Vec::new();
     if options.format == Some(Format::Json) {
-        all.push(Box::new(Json));
+        all.push(Box::new(Json { gone: false }));
     } else if !silent {
         let mut view = RunView::new();
         if let Some(total) = expectation.total {
@@ -153,15 +153,25 @@ impl Subscriber for Lines {
 }
 
 /// Event lines on stdout.
-struct Json;
+struct Json {
+    /// The reader has closed its end.
+    gone: bool,
+}
 
 impl Subscriber for Json {
     fn events(&mut self, batch: &[(Instant, Event)]) {
         let mut stdout = std::io::stdout().lock();
         for (now, event) in batch {
-            let _ = writeln!(stdout, "{}", json::line(*now, event));
+            if self.gone {
+                return;
+            }
+            self.gone = writeln!(stdout, "{}", json::line(*now, event)).is_err();
         }
-        let _ = stdout.flush();
+        if stdout.flush().is_err() || self.gone {
+            // Nobody reads any more (`| head`): the run ends as any program at the head of a closed pipe does.
+            self.gone = true;
+            seatrial_engine::end_run();
+        }
     }
 
     fn tick(&mut self, _now: Instant) {}

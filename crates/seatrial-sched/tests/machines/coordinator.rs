@@ -41,6 +41,7 @@ struct Job {
 
 #[derive(Default)]
 struct Test {
+    owner: Option<JobId>,
     reported: BTreeSet<Attempt>,
     last: Option<Outcome>,
 }
@@ -86,10 +87,6 @@ impl Coordinator {
 
     pub(crate) const fn is_complete(&self) -> bool {
         self.complete
-    }
-
-    pub(crate) const fn is_cancelled(&self) -> bool {
-        self.cancelled
     }
 
     /// True once no test may be handed out any more.
@@ -294,6 +291,9 @@ impl Coordinator {
         let stopped = self.is_stopped();
         let owner = self.owner(name, grant);
         let test = self.tests.entry(name.clone()).or_default();
+        // A group's test has no job of its name: whose it is, its first report said.
+        let owner = owner.or(test.owner).filter(|_| *grant != Grant::Judgement);
+        test.owner = owner;
         assert!(test.last.is_none(), "{name} is reported after its final result");
         assert!(test.reported.insert(attempt), "{name} #{} is counted twice", attempt.0);
         let again = test.reported.len() > 1;
@@ -302,7 +302,7 @@ impl Coordinator {
             if Some(*job) == owner && *number == attempt);
         let died = matches!(grant, Grant::Death(jobs) if owner.is_some_and(|job| jobs.contains(&job)));
         let cut_off = stopped && outcome == Outcome::Cancelled && reason.starts_with("the run ended");
-        let unread = of_result && outcome == Outcome::Error && reason == "no result was read";
+        let unread = (of_result || died) && outcome == Outcome::Error && reason == "no result was read";
         let fair = (said && of_result)
             || (died && outcome == Outcome::Lost)
             || (*grant == Grant::Judgement && last)

@@ -1,12 +1,20 @@
 //! The machines against reference models: every order of a few events, and a seeded world in virtual time.
 
+#[cfg(test)]
 mod coordinator;
+#[cfg(test)]
 mod helper;
+#[cfg(test)]
 mod network;
+#[cfg(test)]
 mod node;
+#[cfg(test)]
 mod node_orders;
+#[cfg(test)]
 mod run_orders;
+#[cfg(test)]
 mod simulation;
+#[cfg(test)]
 mod world;
 
 use seatrial_model::{JobId, JobKind, JobSpec, LaunchId, Limits, Reading, TestRef};
