@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::SystemTime;
@@ -31,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) keep: Option<PathBuf>,
     pub(crate) write_back: GlobSet,
     pub(crate) project: PathBuf,
+    /// True: layers do not vanish by themselves.
+    pub(crate) on_disk: bool,
 }
 
 impl Policy {
@@ -42,7 +44,7 @@ impl Policy {
             set.add(Glob::new(pattern).map_err(|error| format!("`--write-back {pattern}`: {error}"))?);
         }
         let write_back = set.build().map_err(|error| error.to_string())?;
-        Ok(Self { keep, write_back, project })
+        Ok(Self { keep, write_back, project, on_disk: false })
     }
 
     /// True when a job's result depends on what is found in its layers.
@@ -68,11 +70,15 @@ struct Keeper {
 fn serve(receiver: &Receiver<Work>, policy: Policy, outbox: &Outbox) {
     let mut keeper = Keeper { policy, begun: SystemTime::now(), back: BTreeMap::new() };
     for work in receiver {
-        if !work.answer {
-            continue;
+        if work.answer {
+            let (notes, error) = keeper.handle(&work);
+            outbox.send(Input::LayersDone { tag: work.tag, notes, error });
         }
-        let (notes, error) = keeper.handle(&work);
-        outbox.send(Input::LayersDone { tag: work.tag, notes, error });
+        if keeper.policy.on_disk {
+            for layer in &work.written {
+                remove_tree(Path::new(&format!("/proc/self/fd/{}", layer.layer.as_raw_fd())));
+            }
+        }
     }
 }
 
@@ -156,6 +162,21 @@ fn collect(top: &Path, below: &Path, files: &mut Vec<PathBuf>) {
             Ok(_) | Err(_) => {}
         }
     }
+}
+
+/// Removes a folder as far as it can be removed; overlayfs leaves directories that nobody may enter.
+pub(crate) fn remove_tree(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+            remove_tree(&path);
+        } else {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    let _ = fs::remove_dir(dir);
 }
 
 fn is_deletion(path: &Path) -> io::Result<bool> {

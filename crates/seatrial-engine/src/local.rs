@@ -116,7 +116,7 @@ pub fn run(
 ) -> Result<RunEnd, String> {
     let clock = Clock::start();
     let problem = |error: io::Error| format!("the run could not be set up: {error}");
-    let policy =
+    let mut policy =
         Policy::new(settings.keep.clone(), &settings.write_back, settings.project.clone())?;
     signals::forward(&outbox).map_err(problem)?;
     let (pool, notices) = Pool::start(settings)?;
@@ -126,6 +126,7 @@ pub fn run(
     for (text, hint) in notices {
         reporting.tell(clock.now(), Event::Notice { level: NoticeLevel::Warning, text, hint });
     }
+    policy.on_disk = pool.on_disk();
     let layers = layers::start(policy.clone(), outbox.clone()).map_err(problem)?;
     let mut local = Local {
         run: RunMachine::new(RunSettings { retries: settings.retries, max_fail: settings.max_fail }),

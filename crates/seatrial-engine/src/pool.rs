@@ -10,7 +10,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use seatrial_model::{Attempt, Instant, JobSpec, SlotId};
 use seatrial_sandbox::{
-    Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, why_no_containers,
+    Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, why_no_containers,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -40,6 +40,10 @@ pub(crate) struct Pool {
     memory: Option<u64>,
     max_processes: u64,
     tmp: PathBuf,
+    /// Where private layers go when they are not kept in memory.
+    disk: PathBuf,
+    on_disk: bool,
+    remade: u32,
     spill: SpillFolder,
 }
 
@@ -70,6 +74,7 @@ impl Pool {
                 forward: settings.forward.clone(),
                 root,
                 scratch: settings.scratch,
+                layers: None,
                 max_processes: settings.max_processes,
                 tmp: PathBuf::new(),
             },
@@ -80,6 +85,9 @@ impl Pool {
             memory: settings.memory,
             max_processes: settings.max_processes,
             tmp: settings.tmp.join(format!("seatrial-{run}")),
+            disk: settings.disk.clone(),
+            on_disk: settings.layers_on_disk,
+            remade: 0,
             spill: settings.spill.clone(),
         };
         match Cgroups::make(&run) {
@@ -90,7 +98,12 @@ impl Pool {
             )),
             Err(_) => {}
         }
-        if let Err(failure) = pool.start_all(settings.slots) {
+        let mut started = pool.start_all(settings.slots);
+        if started.as_ref().is_err_and(|failure| needs_disk_layers(failure)) {
+            pool.on_disk = true;
+            started = pool.start_all(settings.slots);
+        }
+        if let Err(failure) = started {
             if settings.isolation.is_some() || isolation == Isolation::Process {
                 return Err(failure);
             }
@@ -107,6 +120,11 @@ impl Pool {
 
     pub(crate) fn isolation(&self) -> Isolation {
         self.spec.isolation
+    }
+
+    /// True when what jobs write lies on a disk until it is removed.
+    pub(crate) fn on_disk(&self) -> bool {
+        self.on_disk
     }
 
     /// Makes a slot, unless it was made early. True when it is ready already.
@@ -245,6 +263,9 @@ impl Pool {
         if self.spec.isolation == Isolation::Process {
             let _ = std::fs::remove_dir_all(&self.tmp);
         }
+        if self.on_disk {
+            crate::layers::remove_tree(&self.disk);
+        }
         left.then(|| "a control group could not be removed: processes in it do not end".into())
     }
 
@@ -286,6 +307,12 @@ impl Pool {
             spec.tmp = self.tmp.join(&name);
             std::fs::create_dir_all(&spec.tmp)?;
             vars.push([b"TMPDIR=", spec.tmp.as_os_str().as_encoded_bytes()].concat());
+        }
+        if spec.isolation == Isolation::Cow && self.on_disk {
+            self.remade += 1;
+            let folder = self.disk.join(format!("{name}-{}", self.remade));
+            std::fs::create_dir_all(&folder)?;
+            spec.layers = Some(folder);
         }
         let has_group = memory.is_some();
         let cgroups = &self.cgroups;

@@ -23,6 +23,10 @@ pub struct Settings {
     pub root: RootRequest,
     /// Bytes of each private layer, at most; 0: as much as the kernel gives a tmpfs.
     pub scratch: u64,
+    /// True: private layers are kept on a disk, not in memory.
+    pub layers_on_disk: bool,
+    /// Where they are then kept, in a folder of this run.
+    pub disk: PathBuf,
     /// Processes in a slot, at most.
     pub max_processes: u64,
     /// Bytes of memory a job may use.

@@ -31,6 +31,7 @@ fn main() {
             forward: Vec::new(),
             root: RootPlan::of_host(&RootRequest::default()).unwrap(),
             scratch: 0,
+            layers: None,
             max_processes: 8192,
             tmp: tmp.clone(),
         };

@@ -26,6 +26,12 @@ pub fn probe() -> Vec<Finding> {
     vec![containers(), cgroups(), open_files(), processes()]
 }
 
+/// True when a slot with its private layers on a disk would not fail in this way.
+#[must_use]
+pub fn needs_disk_layers(failure: &str) -> bool {
+    failure.starts_with(crate::root::NO_ATTRIBUTES)
+}
+
 /// Why containers cannot be had here, and the command that mends it. `None`: they can.
 #[must_use]
 pub fn why_no_containers(failure: &str) -> Option<String> {
@@ -60,6 +66,7 @@ fn containers() -> Finding {
                 forward: Vec::new(),
                 root,
                 scratch: 0,
+                layers: None,
                 max_processes: 4096,
                 tmp: PathBuf::new(),
             })

@@ -1,9 +1,9 @@
 //! The root of a slot, carried out: built once by the zygote, checked after each job, renewed where it was written.
 //!
 //! Below the root that jobs see lies a second one that they cannot reach, `base`: it holds the lower directories
-//! (`l/N`), the private layers (`u/N`, a tmpfs each, so that one call tells whether anything was written and one
-//! unmount throws it away) and an untouched /proc. The visible root is moved on top of it, as `switch_root` does:
-//! a chroot would forbid user namespaces to the tests.
+//! (`l/N`), the private layers (`u/N`, a tmpfs each, which one unmount throws away; or folders on a disk) and an
+//! untouched /proc. The visible root is moved on top of it, as `switch_root` does: a chroot would forbid user
+//! namespaces to the tests.
 
 use crate::Failure;
 use crate::plan::{Entry, RootPlan, Top};
@@ -29,6 +29,9 @@ pub(crate) struct Root {
     /// Parts that cannot be renewed on their own: the skeleton, /dev.
     skeleton: Vec<Watch>,
     scratch: u64,
+    /// True: layers are folders in `s`, a folder on a disk.
+    on_disk: bool,
+    made: usize,
     /// Host directories that could only be shown read-only, with the reason.
     pub(crate) read_only: Vec<String>,
 }
@@ -36,20 +39,33 @@ pub(crate) struct Root {
 struct Overlay {
     top: Top,
     lower: usize,
-    layer: Watch,
+    layer: Layer,
 }
+
+/// A private layer: its folder (with the layer in `u`), and `u` as it was when it was clean.
+///
+/// Whatever is written in a layer begins with an entry in `u`, or changes `u` itself.
+struct Layer {
+    dir: OwnedFd,
+    upper: OwnedFd,
+    clean: Shape,
+    on_disk: bool,
+}
+
+/// What shows a change of a directory: size (on tmpfs it counts entries), links, mode, owners, times.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape([i64; 9]);
 
 struct Fresh {
     path: &'static str,
     watch: Watch,
 }
 
-/// A tmpfs and what it held when it was clean.
+/// A tmpfs and what it held when it was clean, by its free blocks and files.
 struct Watch {
     dir: OwnedFd,
     free: (u64, u64),
-    /// The layer's top directory and its change time: its own mode or owner can change without a new file.
-    top: Option<(OwnedFd, (i64, u64))>,
+    mode: u32,
 }
 
 /// A private layer that a job wrote: the directory it stands for, and its tmpfs (with the layer in `u`).
@@ -63,7 +79,12 @@ impl Root {
     ///
     /// # Errors
     /// The step that failed, by name, with its error number.
-    pub(crate) fn build(plan: &RootPlan, scratch: u64, is_root: bool) -> Result<Self, Failure> {
+    pub(crate) fn build(
+        plan: &RootPlan,
+        scratch: u64,
+        layers: Option<&Path>,
+        is_root: bool,
+    ) -> Result<Self, Failure> {
         let step = |what: &str| {
             let what = what.to_owned();
             move |errno: Errno| Failure { what, errno }
@@ -82,8 +103,14 @@ impl Root {
             fresh: Vec::new(),
             skeleton: Vec::new(),
             scratch,
+            on_disk: layers.is_some(),
+            made: 0,
             read_only: Vec::new(),
         };
+        match layers {
+            Some(folder) => mount_bind(in_host(folder), "s").map_err(step("show the folder of layers"))?,
+            None => attributes_in_memory()?,
+        }
         for entry in &plan.entries {
             root.add(entry)?;
         }
@@ -96,14 +123,14 @@ impl Root {
         mount("proc", "proc", "proc", proc_flags(), None).map_err(step("mount /proc"))?;
         make_dev(&plan.devices)?;
         tmpfs("r/dev/shm", "mode=1777")?;
-        root.fresh.push(Fresh { path: "/dev/shm", watch: Watch::of("r/dev/shm", false)? });
+        root.fresh.push(Fresh { path: "/dev/shm", watch: Watch::of("r/dev/shm")? });
         if plan.fresh_tmp {
             tmpfs("r/tmp", &root.sized("mode=1777"))?;
             root.kept.clone_from(&plan.kept);
             for top in &plan.kept {
                 root.add(&Entry::Overlay(top.clone()))?;
             }
-            root.fresh.push(Fresh { path: "/tmp", watch: Watch::of("r/tmp", false)? });
+            root.fresh.push(Fresh { path: "/tmp", watch: Watch::of("r/tmp")? });
         }
         if !is_root {
             // The user owns what its zygote makes; natively it may not write here.
@@ -111,8 +138,8 @@ impl Root {
                 rustix::fs::chmod(dir, Mode::from_bits_truncate(0o555)).map_err(step("close the skeleton"))?;
             }
         }
-        root.skeleton.push(Watch::of_fd(skeleton_fd, None)?);
-        root.skeleton.push(Watch::of("r/dev", false)?);
+        root.skeleton.push(Watch::of_fd(skeleton_fd)?);
+        root.skeleton.push(Watch::of("r/dev")?);
         root.enter(is_root)?;
         Ok(root)
     }
@@ -166,7 +193,6 @@ impl Root {
         let failure = |errno| Failure { what: format!("renew {}", top.path.display()), errno };
         rustix::process::fchdir(&self.base).map_err(failure)?;
         unmount(&top.path, UnmountFlags::DETACH).map_err(failure)?;
-        unmount(layer_dir(lower), UnmountFlags::DETACH).map_err(failure)?;
         let layer = self.layer(&top, lower, &top.path)?;
         rustix::process::chdir("/").map_err(failure)?;
         let old = std::mem::replace(&mut self.overlays[index].layer, layer);
@@ -186,13 +212,12 @@ impl Root {
                     // Its old mount went with the old /tmp; only the layer is still mounted in the base.
                     rustix::process::fchdir(&self.base).map_err(failure)?;
                     let lower = self.overlays[index].lower;
-                    unmount(layer_dir(lower), UnmountFlags::DETACH).map_err(failure)?;
                     self.overlays[index].layer = self.layer(&kept, lower, &kept.path)?;
                     rustix::process::chdir("/").map_err(failure)?;
                 }
             }
         }
-        self.fresh[index].watch = Watch::of(path, false)?;
+        self.fresh[index].watch = Watch::of(path)?;
         Ok(())
     }
 
@@ -215,7 +240,6 @@ impl Root {
         let lower = self.overlays.len() + self.read_only.len();
         let lower_dir = format!("l/{lower}");
         make_dir(Path::new(&lower_dir), 0o755)?;
-        make_dir(Path::new(&layer_dir(lower)), 0o755)?;
         let result = mount_bind(in_host(&top.path), &lower_dir)
             .map_err(|errno| Failure { what: format!("bind {}", top.path.display()), errno })
             .and_then(|()| self.layer(top, lower, &in_root(&top.path)));
@@ -231,9 +255,8 @@ impl Root {
     }
 
     /// Mounts a clean private layer and the overlay of it over `l/<lower>` on `target`; stands in the base.
-    fn layer(&self, top: &Top, lower: usize, target: &Path) -> Result<Watch, Failure> {
-        let dir = layer_dir(lower);
-        tmpfs(&dir, &self.sized("mode=755"))?;
+    fn layer(&mut self, top: &Top, lower: usize, target: &Path) -> Result<Layer, Failure> {
+        let dir = self.layer_dir(lower)?;
         let (upper, work) = (format!("{dir}/u"), format!("{dir}/w"));
         make_dir(Path::new(&upper), 0o755)?;
         make_dir(Path::new(&work), 0o700)?;
@@ -247,7 +270,23 @@ impl Root {
         mount("overlay", target, "overlay", MountFlags::empty(), Some(with_xino.as_c_str()))
             .or_else(|_| mount("overlay", target, "overlay", MountFlags::empty(), Some(plain.as_c_str())))
             .map_err(failure)?;
-        Watch::of(&dir, true)
+        Layer::of(&dir, self.on_disk)
+    }
+
+    /// An empty folder for a layer, in the place of the one that this overlay had before.
+    fn layer_dir(&mut self, lower: usize) -> Result<String, Failure> {
+        if self.on_disk {
+            self.made += 1;
+            let dir = format!("s/{lower}-{}", self.made);
+            make_dir(Path::new(&dir), 0o755)?;
+            return Ok(dir);
+        }
+        let dir = format!("u/{lower}");
+        make_dir(Path::new(&dir), 0o755)?;
+        // The old one lives on as long as somebody holds it.
+        let _ = unmount(&dir, UnmountFlags::DETACH);
+        tmpfs(&dir, &self.sized("mode=755"))?;
+        Ok(dir)
     }
 
     fn sized(&self, options: &str) -> String {
@@ -255,41 +294,83 @@ impl Root {
     }
 }
 
-impl Watch {
-    fn of(path: &str, with_top: bool) -> Result<Self, Failure> {
-        let path = Path::new(path);
-        let top = if with_top { Some(open_dir(&path.join("u"))?) } else { None };
-        Self::of_fd(open_dir(path)?, top)
-    }
-
-    fn of_fd(dir: OwnedFd, top: Option<OwnedFd>) -> Result<Self, Failure> {
-        let failure = |errno| Failure { what: "watch a layer".into(), errno };
-        let free = free_of(&dir).map_err(failure)?;
-        let top = match top {
-            None => None,
-            Some(fd) => {
-                let changed = changed_at(&fd).map_err(failure)?;
-                Some((fd, changed))
-            }
-        };
-        Ok(Self { dir, free, top })
+impl Layer {
+    fn of(dir: &str, on_disk: bool) -> Result<Self, Failure> {
+        let (dir, upper) = (open_dir(Path::new(dir))?, open_dir(&Path::new(dir).join("u"))?);
+        let clean = Shape::of(&upper).map_err(|errno| Failure { what: "watch a layer".into(), errno })?;
+        Ok(Self { dir, upper, clean, on_disk })
     }
 
     /// True when anything was written since; also when that cannot be told.
     fn is_dirty(&self) -> bool {
-        free_of(&self.dir) != Ok(self.free)
-            || self.top.as_ref().is_some_and(|(fd, changed)| changed_at(fd) != Ok(*changed))
+        // A disk's directories do not tell their entries by their size, and its clock may be coarse.
+        Shape::of(&self.upper) != Ok(self.clean) || (self.on_disk && has_entries(&self.upper))
     }
 }
 
-/// Free blocks and free inodes of a tmpfs: both are as they were exactly when it holds what it held.
-fn free_of(dir: &OwnedFd) -> Result<(u64, u64), Errno> {
-    rustix::fs::fstatfs(dir).map(|stat| (stat.f_bfree, stat.f_ffree))
+impl Shape {
+    fn of(dir: &OwnedFd) -> Result<Self, Errno> {
+        let stat = rustix::fs::fstat(dir)?;
+        Ok(Self([
+            stat.st_size,
+            stat.st_nlink as i64,
+            i64::from(stat.st_mode),
+            i64::from(stat.st_uid),
+            i64::from(stat.st_gid),
+            stat.st_mtime,
+            stat.st_mtime_nsec as i64,
+            stat.st_ctime,
+            stat.st_ctime_nsec as i64,
+        ]))
+    }
 }
 
-fn changed_at(dir: &OwnedFd) -> Result<(i64, u64), Errno> {
-    rustix::fs::fstat(dir).map(|stat| (stat.st_ctime, stat.st_ctime_nsec))
+impl Watch {
+    fn of(path: &str) -> Result<Self, Failure> {
+        Self::of_fd(open_dir(Path::new(path))?)
+    }
+
+    fn of_fd(dir: OwnedFd) -> Result<Self, Failure> {
+        let (free, mode) = state_of(&dir).map_err(|errno| Failure { what: "watch a directory".into(), errno })?;
+        Ok(Self { dir, free, mode })
+    }
+
+    /// True when anything was written since; also when that cannot be told.
+    fn is_dirty(&self) -> bool {
+        state_of(&self.dir) != Ok((self.free, self.mode))
+    }
 }
+
+/// Free blocks and free files of a tmpfs, which are as they were exactly when it holds what it held; and its mode.
+fn state_of(dir: &OwnedFd) -> Result<((u64, u64), u32), Errno> {
+    let stat = rustix::fs::fstatfs(dir)?;
+    Ok(((stat.f_bfree, stat.f_ffree), rustix::fs::fstat(dir)?.st_mode))
+}
+
+/// True when a directory has entries, or cannot be read.
+pub(crate) fn has_entries(dir: &OwnedFd) -> bool {
+    let _ = rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0));
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
+    let mut entries = rustix::fs::RawDir::new(dir, &mut buffer);
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
+            Ok(_) | Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// Layers need attributes of the `user.` kind, which a tmpfs has from Linux 6.6 on: without them a directory that is
+/// deleted and made again would fail. A folder on a disk serves instead.
+fn attributes_in_memory() -> Result<(), Failure> {
+    rustix::fs::setxattr("r", "user.seatrial", b"1", rustix::fs::XattrFlags::empty())
+        .and_then(|()| rustix::fs::removexattr("r", "user.seatrial"))
+        .map_err(|errno| Failure { what: NO_ATTRIBUTES.into(), errno })
+}
+
+/// How the failure begins that a folder on a disk mends.
+pub(crate) const NO_ATTRIBUTES: &str = "keep private layers in memory";
 
 /// A tmpfs of our own becomes the root, the host's root lies in `/old`; this process stands in it.
 fn enter_base() -> Result<(), Failure> {
@@ -300,7 +381,7 @@ fn enter_base() -> Result<(), Failure> {
         .ok_or_else(|| failure(Errno::NOENT))?;
     tmpfs(place, "mode=755")?;
     rustix::process::chdir(place).map_err(failure)?;
-    for dir in ["old", "l", "u", "r", "proc"] {
+    for dir in ["old", "l", "u", "s", "r", "proc"] {
         make_dir(Path::new(dir), 0o755)?;
     }
     rustix::process::pivot_root(".", "old").map_err(failure)?;
@@ -415,10 +496,6 @@ fn make_file(path: &Path) -> Result<(), Failure> {
     rustix::fs::openat(CWD, path, flags, Mode::from_bits_truncate(0o644))
         .map(drop)
         .map_err(|errno| Failure { what: format!("make {}", path.display()), errno })
-}
-
-fn layer_dir(lower: usize) -> String {
-    format!("u/{lower}")
 }
 
 fn in_root(path: &Path) -> PathBuf {

@@ -45,6 +45,8 @@ pub struct SlotSpec {
     pub root: RootPlan,
     /// Largest size in bytes of each private layer and of /tmp; 0 for the kernel's own limit (half the memory).
     pub scratch: u64,
+    /// A folder on a disk for the private layers, this slot's alone; absent: they are in memory.
+    pub layers: Option<PathBuf>,
     /// Processes and threads that may live in the slot at once, for users other than root.
     pub max_processes: u64,
     /// The directory that becomes TMPDIR, for `process`: empty, existing, this slot's alone.
@@ -61,6 +63,8 @@ impl SlotSpec {
             writer.u32(u32::from(*port));
         }
         writer.u64(self.scratch).u64(self.max_processes).bytes(self.tmp.as_os_str().as_bytes());
+        let layers = self.layers.as_ref().map(|dir| dir.as_os_str().as_bytes()).unwrap_or_default();
+        writer.bytes(layers);
         self.root.encode(&mut writer);
         writer.0
     }
@@ -76,6 +80,7 @@ impl SlotSpec {
             .collect::<Option<Vec<u16>>>()?;
         let (scratch, max_processes) = (reader.u64()?, reader.u64()?);
         let tmp = PathBuf::from(std::ffi::OsStr::from_bytes(reader.bytes()?));
+        let layers = reader.bytes().map(|dir| PathBuf::from(std::ffi::OsStr::from_bytes(dir)))?;
         Some(Self {
             isolation,
             network,
@@ -83,6 +88,7 @@ impl SlotSpec {
             scratch,
             max_processes,
             tmp,
+            layers: Some(layers).filter(|dir| !dir.as_os_str().is_empty()),
             root: RootPlan::decode(&mut reader)?,
         })
     }

@@ -4,7 +4,7 @@
 //! top of its own start is told in the order of `run`: set-up calls, reaping, three looks for what was left behind.
 
 use crate::child::{Failed, Launcher, Strings};
-use crate::root::{Root, Written};
+use crate::root::{Root, Written, has_entries};
 use crate::spec::{Isolation, Network, SlotSpec};
 use crate::wire::{self, Reader, Writer};
 use crate::{Failure, filter, stage, sys};
@@ -171,7 +171,7 @@ impl Zygote {
             // shows this process' own network; in the slot it may be protected.
             let _ = std::fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0");
         }
-        self.root = Some(Root::build(&spec.root, spec.scratch, is_root)?);
+        self.root = Some(Root::build(&spec.root, spec.scratch, spec.layers.as_deref(), is_root)?);
         self.null = open_null().map_err(step("open the slot's /dev/null"))?;
         self.ipc = Some(IpcFiles::open());
         drop_capabilities(is_root).map_err(step("drop capabilities"))?;
@@ -480,19 +480,6 @@ impl IpcFiles {
         // A directory's link count and size do not tell on mqueue; its entries do.
         table_dirty || self.queues.as_ref().is_some_and(has_entries)
     }
-}
-
-fn has_entries(dir: &OwnedFd) -> bool {
-    let _ = rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0));
-    let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
-    let mut entries = rustix::fs::RawDir::new(dir, &mut buffer);
-    while let Some(entry) = entries.next() {
-        match entry {
-            Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
-            Ok(_) | Err(_) => return true,
-        }
-    }
-    false
 }
 
 /// Empties the private TMPDIR of process isolation; false when something cannot be removed.

@@ -59,6 +59,9 @@ pub(crate) struct RunOptions {
     /// Largest private layer over each directory, and /tmp [default: half the machine's memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) scratch: Option<u64>,
+    /// Keep what tests write on the disk of the state folder, not in memory
+    #[arg(long)]
+    pub(crate) scratch_on_disk: bool,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
@@ -165,6 +168,8 @@ impl RunOptions {
                 host_run: network == Network::Host,
             },
             scratch: self.scratch.unwrap_or(0),
+            layers_on_disk: self.scratch_on_disk,
+            disk: state.join("scratch").join(run.to_string()),
             max_processes: MAX_PROCESSES,
             memory: self.memory,
             retries: self.retries,
