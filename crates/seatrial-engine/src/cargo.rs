@@ -271,6 +271,11 @@ fn tell_line(line: &[u8], outbox: &Outbox) {
     if bare.is_empty() || announces(bare.as_bytes()) {
         return;
     }
+    if bare.starts_with("Finished ") {
+        // The build's last line, which may come a moment after the message that says so.
+        let _ = io::stderr().lock().write_all(line);
+        return;
+    }
     outbox.send(Input::Notice { level: NoticeLevel::Info, text: text.trim_end().to_owned(), hint: None });
 }
 

@@ -113,6 +113,8 @@ impl Zygote {
         let step = |what: &'static str| move |errno: Errno| Failure { what: what.into(), errno };
         // The terminal's keys are the engine's business.
         let _ = rustix::process::setsid();
+        // Executed by descriptor, it would go by `exe` in process lists.
+        let _ = rustix::thread::set_name(c"seatrial-zygote");
         close_on_exec();
         sys::default_sigpipe();
         let stdin = std::io::stdin();
