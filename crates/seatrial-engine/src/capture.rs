@@ -101,3 +101,6 @@ pub(crate) fn drain(pipe: BorrowedFd<'_>, buffer: &mut [u8], mut each: impl FnMu
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,16 +223,20 @@ impl Reader {
         for (number, trouble) in found.troubles.into_iter().enumerate() {
             let test = TestRef::new("doctests", &format!("(rustdoc {})", number + 1));
             let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(trouble) };
-            self.outbox
-                .send(Input::Plan(PlanEvent::Reported { verdicts: vec![verdict], output: Output::default() }));
+            self.outbox.send(Input::Plan(PlanEvent::Reported {
+                verdicts: vec![verdict],
+                output: Output::default(),
+            }));
         }
         if built == Some(true) && exit != Some(0) && !any_bad {
             let test = TestRef::new("doctests", "(cargo)");
             let code = exit.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
             let reason = Some(format!("cargo ended with {code} after the build"));
             let verdict = Verdict { test, outcome: Outcome::Error, reason };
-            self.outbox
-                .send(Input::Plan(PlanEvent::Reported { verdicts: vec![verdict], output: Output::default() }));
+            self.outbox.send(Input::Plan(PlanEvent::Reported {
+                verdicts: vec![verdict],
+                output: Output::default(),
+            }));
         }
         self.outbox.send(Input::Plan(PlanEvent::FoundAll));
     }

@@ -51,9 +51,8 @@ fn look_up(launch: &Launch) -> Vec<u8> {
     }
     let path = launch.env.iter().find(|(name, _)| name.0 == b"PATH").map(|(_, value)| value.0.clone());
     let path = path.unwrap_or_else(|| b"/usr/local/bin:/usr/bin:/bin".to_vec());
-    let executable = |path: &PathBuf| {
-        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-    };
+    let executable =
+        |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
     std::env::split_paths(OsStr::from_bytes(&path))
         .map(|dir| cwd.join(dir).join(program))
         .find(executable)

@@ -104,8 +104,14 @@ impl Keeper {
                 let folder = keep.join(file_name(&work.test));
                 let to = folder.join(layer.path.strip_prefix("/").unwrap_or(&layer.path));
                 match copy_tree(&top, &to) {
-                    Ok(()) => notes.push(format!("what it wrote below {} is kept in {}", layer.path.display(), to.display())),
-                    Err(error) => notes.push(format!("what it wrote could not be kept in {}: {error}", to.display())),
+                    Ok(()) => notes.push(format!(
+                        "what it wrote below {} is kept in {}",
+                        layer.path.display(),
+                        to.display()
+                    )),
+                    Err(error) => {
+                        notes.push(format!("what it wrote could not be kept in {}: {error}", to.display()))
+                    }
                 }
             }
         }
@@ -207,10 +213,8 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 
 /// A test's name as a file name.
 fn file_name(test: &str) -> String {
-    let mut name: String = test
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
-        .collect();
+    let mut name: String =
+        test.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     name.truncate(150);
     name
 }

@@ -17,8 +17,8 @@ use seatrial_model::{
 use seatrial_plan::{PlanAction, PlanEvent, Planner};
 use seatrial_sandbox::{Ended, JobEnd, SlotMessage, Step};
 use seatrial_sched::{
-    Cause, JobResult, NodeAction, NodeEvent, NodeMachine, NodeSettings, Planned, RunAction, RunEvent, RunMachine,
-    RunSettings, priority,
+    Cause, JobResult, NodeAction, NodeEvent, NodeMachine, NodeSettings, Planned, RunAction, RunEvent,
+    RunMachine, RunSettings, priority,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -116,8 +116,7 @@ pub fn run(
 ) -> Result<RunEnd, String> {
     let clock = Clock::start();
     let problem = |error: io::Error| format!("the run could not be set up: {error}");
-    let mut policy =
-        Policy::new(settings.keep.clone(), &settings.write_back, settings.project.clone())?;
+    let mut policy = Policy::new(settings.keep.clone(), &settings.write_back, settings.project.clone())?;
     signals::forward(&outbox).map_err(problem)?;
     let (pool, notices) = Pool::start(settings)?;
     settings.header.isolation = pool.isolation().to_string();
@@ -272,7 +271,9 @@ impl Local<'_> {
                     );
                 }
                 SlotMessage::Ended(ended) => self.job_ended(id, ended),
-                SlotMessage::Recalled { tag: recalled, was_started } => self.recalled(id, recalled, was_started),
+                SlotMessage::Recalled { tag: recalled, was_started } => {
+                    self.recalled(id, recalled, was_started)
+                }
                 SlotMessage::Gone => {
                     self.slot_lost(id);
                     return;
@@ -287,7 +288,8 @@ impl Local<'_> {
         if read_only.is_empty() || std::mem::replace(&mut self.said_read_only, true) {
             return;
         }
-        let text = format!("shown read-only to tests, as it cannot be copied on write: {}", read_only.join(", "));
+        let text =
+            format!("shown read-only to tests, as it cannot be copied on write: {}", read_only.join(", "));
         self.reporting
             .tell(self.clock.now(), Event::Notice { level: NoticeLevel::Warning, text, hint: None });
     }

@@ -13,9 +13,7 @@ pub(crate) fn verdicts(
     output: &Output,
     program: Option<&[u8]>,
 ) -> Vec<Verdict> {
-    let one = |outcome, reason: Option<String>| {
-        vec![Verdict { test: spec.test.clone(), outcome, reason }]
-    };
+    let one = |outcome, reason: Option<String>| vec![Verdict { test: spec.test.clone(), outcome, reason }];
     match cause {
         Cause::Timeout => {
             let limit = spec.limits.timeout.unwrap_or_default();
@@ -67,7 +65,9 @@ fn network_hint(output: &Output) -> Option<String> {
     for text in texts {
         let text = text.to_text();
         if text.contains("Network is unreachable") || text.contains("NetworkUnreachable") {
-            return Some("the network outside is not reachable in the container (`--network host` opens it)".into());
+            return Some(
+                "the network outside is not reachable in the container (`--network host` opens it)".into(),
+            );
         }
         if !(text.contains("Connection refused") || text.contains("ConnectionRefused")) {
             continue;
@@ -95,8 +95,7 @@ fn space_hint(output: &Output) -> Option<String> {
 fn loopback_port(text: &str) -> Option<u16> {
     ["127.0.0.1:", "localhost:", "[::1]:"].iter().find_map(|host| {
         text.match_indices(host).find_map(|(at, _)| {
-            let digits: String =
-                text[at + host.len()..].chars().take_while(char::is_ascii_digit).collect();
+            let digits: String = text[at + host.len()..].chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok()
         })
     })

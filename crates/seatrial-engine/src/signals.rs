@@ -2,8 +2,8 @@
 
 use crate::inbox::{Input, Outbox};
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::io::Read;
+use std::os::unix::net::UnixStream;
 
 /// Signals that end a run.
 pub(crate) const ENDING: [i32; 3] =

@@ -79,13 +79,7 @@ impl LocalSlot {
             .collect();
         let vars = launch.vars_with(&[&self.vars, &job_vars]);
         let args: Vec<&[u8]> = launch.args.iter().chain(&spec.args).map(|arg| arg.0.as_slice()).collect();
-        let command = Command {
-            program: &launch.program,
-            args: &args,
-            vars: &vars,
-            cwd: &launch.cwd,
-            stdin,
-        };
+        let command = Command { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd, stdin };
         let set = self.slot.send(tag(spec.job, attempt), &command)?;
         let job = InFlight { spec, attempt, set, started: now, captures: Default::default() };
         if self.running.is_none() {
@@ -97,7 +91,12 @@ impl LocalSlot {
     }
 
     /// The running job has ended: gives it with all its output; a queued one runs now.
-    pub(crate) fn ended(&mut self, now: Instant, buffer: &mut [u8], folder: &SpillFolder) -> Option<InFlight> {
+    pub(crate) fn ended(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        folder: &SpillFolder,
+    ) -> Option<InFlight> {
         let mut job = self.running.take()?;
         for stream in 0..2 {
             read_stream(&self.slot, &mut job, stream, buffer, folder, |_| {});

@@ -29,7 +29,13 @@ pub struct ArrayPlan {
 impl ArrayPlan {
     /// Jobs `indices` of `launch`.
     #[must_use]
-    pub fn new(mut launch: Launch, group: &str, indices: RangeInclusive<u64>, seed: u64, limits: Limits) -> Self {
+    pub fn new(
+        mut launch: Launch,
+        group: &str,
+        indices: RangeInclusive<u64>,
+        seed: u64,
+        limits: Limits,
+    ) -> Self {
         // Arguments that differ from job to job travel with the jobs; a prefix that does not, with the launch.
         let first = launch.args.iter().position(has_index).unwrap_or(launch.args.len());
         let templates = launch.args.split_off(first);
@@ -73,7 +79,8 @@ impl Planner for ArrayPlan {
             PlanEvent::Begin => {
                 out.push(PlanAction::Launch(LaunchId(0), self.launch.clone()));
                 let total = self.indices.end().saturating_sub(*self.indices.start()).saturating_add(1);
-                let tests = if self.indices.is_empty() { 0 } else { u32::try_from(total).unwrap_or(u32::MAX) };
+                let tests =
+                    if self.indices.is_empty() { 0 } else { u32::try_from(total).unwrap_or(u32::MAX) };
                 out.push(PlanAction::Listed { group: self.group.clone(), tests });
                 if self.next.is_none() {
                     out.push(PlanAction::Complete);

@@ -56,10 +56,18 @@ struct Trouble {
 
 #[derive(Debug)]
 enum Purpose {
-    List { binary: usize, ignored: bool },
+    List {
+        binary: usize,
+        ignored: bool,
+    },
     /// A whole binary's tests in one process, by name.
-    Together { binary: usize, names: BTreeSet<String> },
-    Relay { call: u64 },
+    Together {
+        binary: usize,
+        names: BTreeSet<String>,
+    },
+    Relay {
+        call: u64,
+    },
 }
 
 impl CargoPlan {
@@ -78,7 +86,14 @@ impl CargoPlan {
         }
     }
 
-    fn job(&mut self, launch: LaunchId, kind: JobKind, test: TestRef, args: Vec<Bytes>, reading: Reading) -> JobSpec {
+    fn job(
+        &mut self,
+        launch: LaunchId,
+        kind: JobKind,
+        test: TestRef,
+        args: Vec<Bytes>,
+        reading: Reading,
+    ) -> JobSpec {
         let job = JobId(self.next_job);
         self.next_job += 1;
         let limits = match kind {
@@ -251,7 +266,8 @@ impl CargoPlan {
         let (known, process): (Vec<Verdict>, Vec<Verdict>) =
             verdicts.into_iter().partition(|verdict| names.contains(&*verdict.test.name));
         let done: BTreeSet<&str> = known.iter().map(|verdict| &*verdict.test.name).collect();
-        let missing: Vec<String> = names.iter().filter(|name| !done.contains(name.as_str())).cloned().collect();
+        let missing: Vec<String> =
+            names.iter().filter(|name| !done.contains(name.as_str())).cloned().collect();
         if let Some(verdict) = process.first().filter(|_| !missing.is_empty()) {
             let why = verdict.reason.clone().unwrap_or_else(|| verdict.outcome.name().to_owned());
             out.push(PlanAction::Notice {
@@ -319,9 +335,8 @@ fn read_list(end: Option<End>, output: Output, verdicts: &[Verdict]) -> Result<V
     match verdicts.first() {
         Some(verdict) if verdict.outcome == Outcome::Pass => {
             let stdout = [output.stdout.head.0.as_slice(), output.stdout.tail.0.as_slice()].concat();
-            parse_list(&stdout).or_else(|error: libtest::ListError| {
-                trouble(output, Outcome::Error, error.to_string())
-            })
+            parse_list(&stdout)
+                .or_else(|error: libtest::ListError| trouble(output, Outcome::Error, error.to_string()))
         }
         Some(verdict) => {
             let reason = verdict.reason.clone().unwrap_or_else(|| "could not list its tests".into());

@@ -9,3 +9,6 @@ pub use array::{ArrayPlan, job_seed};
 pub use cargo::CargoPlan;
 pub use planner::{FoundBinary, PlanAction, PlanEvent, Planner};
 pub use settings::{CargoOverride, CargoSettings, Execution, File};
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,7 @@
 //! The planner as a machine: what is found goes in, jobs come out.
 
 use seatrial_frameworks::cargo::args::HarnessArgs;
-use seatrial_model::{
-    Bytes, End, JobSpec, Launch, LaunchId, NoticeLevel, Output, TestRef, Verdict,
-};
+use seatrial_model::{Bytes, End, JobSpec, Launch, LaunchId, NoticeLevel, Output, TestRef, Verdict};
 
 /// What a planner is told.
 #[derive(Clone, Debug)]

@@ -70,8 +70,7 @@ impl File {
 }
 
 /// Keys of each table that the file may have.
-const KNOWN: [(&str, &[&str]); 2] =
-    [("", &["cargo"]), ("cargo", &["execution", "early-exit", "overrides"])];
+const KNOWN: [(&str, &[&str]); 2] = [("", &["cargo"]), ("cargo", &["execution", "early-exit", "overrides"])];
 
 fn unknown_keys(table: &toml::Table) -> Vec<String> {
     let mut unknown = Vec::new();

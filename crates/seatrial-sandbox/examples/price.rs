@@ -1,88 +1,140 @@
-//! What a container costs: jobs of one program in a slot, against the same program started by vfork and exec alone.
+//! What a container costs: one job at a time in a slot, against the same program by vfork and exec alone.
 //!
-//! `price [JOBS] [PROGRAM [ARG]...]` prints microseconds per job for: the plain start, a reused slot, a slot whose
-//! /tmp each job writes, and one whose root each job writes.
+//! `price FLOOR DIR [JOBS]` prints microseconds (least, median) from the start of a job to its end for /bin/true in a
+//! reused slot, and for a shell that writes nothing, writes to /tmp, or writes below the root, so that this part has to
+//! be made anew before the next job. FLOOR is the program of `benches/floor`, which does the same without a slot; DIR a
+//! folder outside /tmp. The two take turns. A last column gives the time per job when the next is sent before the last
+//! has ended, as the engine does.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program")]
 
 use rustix::event::{PollFd, PollFlags, poll};
 use seatrial_sandbox::{
     Command, Isolation, Network, RootPlan, RootRequest, Slot, SlotMessage, SlotSpec, enter_if_asked,
 };
+use std::path::Path;
 use std::time::Instant;
+
+const TURNS: u32 = 5;
 
 fn main() {
     enter_if_asked();
-    let mut args = std::env::args().skip(1);
-    let jobs: u32 = args.next().and_then(|text| text.parse().ok()).unwrap_or(2_000);
-    let program: Vec<String> = args.collect();
-    let program = if program.is_empty() { vec!["/bin/true".to_owned()] } else { program };
-
-    let begun = Instant::now();
-    for _ in 0..jobs {
-        std::process::Command::new(&program[0]).args(&program[1..]).env_clear().status().unwrap();
-    }
-    println!("plain start (posix_spawn)   {:8.1} us", per_job(begun, jobs));
-
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [floor, dir, more @ ..] = &args[..] else { panic!("usage: price FLOOR DIR [JOBS]") };
+    let jobs: u32 = more.first().map_or(200, |text| text.parse().unwrap());
+    let file = Path::new(dir).join("written");
+    let to_root = format!("echo > {}", file.display());
+    let kinds: [(&str, &[&str]); 4] = [
+        ("/bin/true", &["/bin/true"]),
+        ("sh, writes nothing", &["/bin/sh", "-c", "echo > /dev/null"]),
+        ("sh, writes to /tmp", &["/bin/sh", "-c", "echo > /tmp/seatrial-price"]),
+        ("sh, writes to the root", &["/bin/sh", "-c", &to_root]),
+    ];
+    println!(
+        "{:8} {:24} {:>17} {:>17} {:>12} {:>12}",
+        "", "us per job", "floor min/median", "slot min/median", "above (med.)", "in a stream"
+    );
     for isolation in [Isolation::Process, Isolation::Cow] {
-        let tmp = std::env::temp_dir().join(format!("seatrial-price-{}", std::process::id()));
-        let spec = SlotSpec {
-            isolation,
-            network: Network::Isolated,
-            forward: Vec::new(),
-            root: RootPlan::of_host(&RootRequest::default()).unwrap(),
-            scratch: 0,
-            layers: None,
-            max_processes: 8192,
-            tmp: tmp.clone(),
-        };
-        std::fs::create_dir_all(&tmp).unwrap();
-        let begun = Instant::now();
-        let (mut slot, _child) = Slot::start(&spec, None, |_| Ok(())).unwrap();
-        match next(&mut slot) {
-            SlotMessage::Ready { read_only, .. } => {
-                println!("{isolation}: set-up {:18.1} us {read_only:?}", per_job(begun, 1));
+        let Some(mut slot) = start(isolation, Path::new(dir)) else { continue };
+        for (name, words) in kinds {
+            let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+            for _ in 0..TURNS {
+                theirs.push(of_floor(floor, jobs, words));
+                ours.extend(singly(&mut slot, jobs, words));
             }
-            other => {
-                println!("{isolation}: {other:?}");
-                continue;
-            }
+            ours.sort_by(f64::total_cmp);
+            theirs.sort_by(|a, b| a.1.total_cmp(&b.1));
+            let least = theirs.iter().map(|(least, _)| *least).fold(f64::INFINITY, f64::min);
+            let median = theirs[theirs.len() / 2].1;
+            let our_median = ours[ours.len() / 2];
+            println!(
+                "{:8} {name:24} {least:8.1}/{median:8.1} {:8.1}/{our_median:8.1} {:+12.1} {:12.1}",
+                isolation.to_string(),
+                ours[0],
+                our_median - median,
+                stream(&mut slot, jobs, words),
+            );
         }
-        let words: Vec<&str> = program.iter().map(String::as_str).collect();
-        println!("{isolation}: reused slot       {:8.1} us", round(&mut slot, jobs, &words));
-        let few = jobs.min(500);
-        for (name, script) in [("job alone", "true"), ("dirty /tmp", "echo > /tmp/x"), ("dirty root", "echo > ~/x")] {
-            let home = std::env::var("HOME").unwrap();
-            let script = script.replace('~', &home);
-            let took = round(&mut slot, few, &["/bin/sh", "-c", &script]);
-            println!("{isolation}: sh, {name:12}  {took:8.1} us");
+    }
+    let _ = std::fs::remove_file("/tmp/seatrial-price");
+    let _ = std::fs::remove_file(&file);
+}
+
+fn start(isolation: Isolation, dir: &Path) -> Option<Slot> {
+    let tmp = dir.join(format!("tmp-{isolation}"));
+    std::fs::create_dir_all(&tmp).unwrap();
+    let spec = SlotSpec {
+        isolation,
+        network: Network::Isolated,
+        forward: Vec::new(),
+        root: RootPlan::of_host(&RootRequest::default()).unwrap(),
+        scratch: 0,
+        max_processes: 8192,
+        tmp,
+    };
+    let begun = Instant::now();
+    let (mut slot, _child) = Slot::start(&spec, None, |_| Ok(())).unwrap();
+    match next(&mut slot) {
+        SlotMessage::Ready { .. } => {
+            println!(
+                "{isolation:8} {:24} {:.1} us",
+                "set-up of the slot",
+                begun.elapsed().as_secs_f64() * 1e6
+            );
+            Some(slot)
         }
-        std::fs::remove_dir_all(&tmp).unwrap();
+        other => {
+            println!("{isolation}: {other:?}");
+            None
+        }
     }
 }
 
-fn round(slot: &mut Slot, jobs: u32, words: &[&str]) -> f64 {
+/// Least and median microseconds of the floor program.
+fn of_floor(floor: &str, jobs: u32, words: &[&str]) -> (f64, f64) {
+    let mut command = std::process::Command::new(floor);
+    let output = command.args(["1", "times", &jobs.to_string()]).args(words).env_clear().output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let figures: Vec<f64> = text.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
+    let [_jobs, failed, _bytes, _total, least, median] = figures[..] else { panic!("floor said `{text}`") };
+    assert_eq!(failed, 0.0, "jobs of the floor failed");
+    (least, median)
+}
+
+/// Microseconds of each job, the next sent when the last has ended.
+fn singly(slot: &mut Slot, jobs: u32, words: &[&str]) -> Vec<f64> {
+    (0..jobs)
+        .map(|job| {
+            let begun = Instant::now();
+            send(slot, job, words);
+            ended(slot);
+            begun.elapsed().as_secs_f64() * 1e6
+        })
+        .collect()
+}
+
+/// Microseconds per job when the next is already there.
+fn stream(slot: &mut Slot, jobs: u32, words: &[&str]) -> f64 {
     let begun = Instant::now();
+    send(slot, 0, words);
+    for job in 1..jobs {
+        send(slot, job, words);
+        ended(slot);
+    }
+    ended(slot);
+    begun.elapsed().as_secs_f64() * 1e6 / f64::from(jobs)
+}
+
+fn send(slot: &mut Slot, job: u32, words: &[&str]) {
     let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     let command = Command { program: args[0], args: &args, vars: &[], cwd: b"/", stdin: None };
-    let mut sent = 0;
-    let mut ended = 0;
-    while ended < jobs {
-        while sent < jobs && sent < ended + 2 {
-            slot.send(u64::from(sent), &command).unwrap();
-            sent += 1;
-        }
-        match next(slot) {
-            SlotMessage::Ended(end) => {
-                assert!(end.clean);
-                ended += 1;
-            }
-            other => {
-                println!("{other:?}");
-                return 0.0;
-            }
-        }
+    slot.send(u64::from(job), &command).unwrap();
+}
+
+fn ended(slot: &mut Slot) {
+    match next(slot) {
+        SlotMessage::Ended(end) => assert!(end.clean),
+        other => panic!("{other:?}"),
     }
-    per_job(begun, jobs)
 }
 
 fn next(slot: &mut Slot) -> SlotMessage {
@@ -93,8 +145,4 @@ fn next(slot: &mut Slot) -> SlotMessage {
         let socket = slot.socket();
         poll(&mut [PollFd::new(&socket, PollFlags::IN)], None).unwrap();
     }
-}
-
-fn per_job(begun: Instant, jobs: u32) -> f64 {
-    begun.elapsed().as_secs_f64() * 1e6 / f64::from(jobs)
 }

@@ -38,8 +38,7 @@ impl Cgroups {
         let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| error.to_string())?;
         match Self::make_v2(run, &own, &mounts) {
             Ok(made) => Ok(made),
-            Err(v2) => Self::make_v1(run, &own, &mounts)
-                .map_err(|v1| if v1.is_empty() { v2 } else { v1 }),
+            Err(v2) => Self::make_v1(run, &own, &mounts).map_err(|v1| if v1.is_empty() { v2 } else { v1 }),
         }
     }
 

@@ -64,7 +64,8 @@ impl Launcher {
     /// # Errors
     /// The step that failed and its error number. A message whose strings do not add up is a failed set-up, `EINVAL`.
     pub(crate) fn start(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Result<i32, Failed> {
-        let mut script = self.script(strings, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
+        let mut script =
+            self.script(strings, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
         let args = CloneArgs {
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64 | CLONE_CLEAR_SIGHAND,
             exit_signal: libc::SIGCHLD as u64,

@@ -63,3 +63,6 @@ pub fn enter_if_asked() {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,8 +80,7 @@ pub struct RootRequest {
 }
 
 /// Device nodes that a native run has and that reach nothing outside the container's reach.
-const DEVICES: [&str; 9] =
-    ["null", "zero", "full", "random", "urandom", "tty", "fuse", "kvm", "net/tun"];
+const DEVICES: [&str; 9] = ["null", "zero", "full", "random", "urandom", "tty", "fuse", "kvm", "net/tun"];
 
 impl RootPlan {
     /// The plan for this machine's root, as this process sees it.
@@ -99,9 +98,8 @@ impl RootPlan {
         plan.mirror(Path::new("/"), &mounts, request)?;
         let named = request.devices.iter().filter_map(|path| path.strip_prefix("/dev").ok());
         for device in DEVICES.iter().map(Path::new).chain(named) {
-            let is_device = std::fs::metadata(Path::new("/dev").join(device)).is_ok_and(|meta| {
-                meta.file_type().is_char_device() || meta.file_type().is_block_device()
-            });
+            let is_device = std::fs::metadata(Path::new("/dev").join(device))
+                .is_ok_and(|meta| meta.file_type().is_char_device() || meta.file_type().is_block_device());
             if is_device && !plan.devices.iter().any(|known| known == device) {
                 plan.devices.push(device.to_path_buf());
             }
@@ -237,12 +235,7 @@ impl Top {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            path: path_from(reader)?,
-            mode: reader.u32()?,
-            uid: reader.u32()?,
-            gid: reader.u32()?,
-        })
+        Some(Self { path: path_from(reader)?, mode: reader.u32()?, uid: reader.u32()?, gid: reader.u32()? })
     }
 }
 

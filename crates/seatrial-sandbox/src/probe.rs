@@ -57,9 +57,8 @@ pub fn why_no_containers(failure: &str) -> Option<String> {
 
 /// Makes one slot to see whether it can be made.
 fn containers() -> Finding {
-    let result = RootPlan::of_host(&RootRequest::default())
-        .map_err(|error| error.to_string())
-        .and_then(|root| {
+    let result =
+        RootPlan::of_host(&RootRequest::default()).map_err(|error| error.to_string()).and_then(|root| {
             try_slot(&SlotSpec {
                 isolation: Isolation::Cow,
                 network: Network::Isolated,
@@ -131,7 +130,8 @@ fn cgroups() -> Finding {
             good: false,
             found,
             lost: Some(
-                "peak memory is that of the largest process, and --memory limits address space instead".into(),
+                "peak memory is that of the largest process, and --memory limits address space instead"
+                    .into(),
             ),
             mend: Some("systemd-run --user --scope -p Delegate=yes seatrial ...".into()),
         },

@@ -12,8 +12,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
-    mount_change, mount_move, mount_remount, unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
+    mount_move, mount_remount, unmount,
 };
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -135,7 +135,8 @@ impl Root {
         if !is_root {
             // The user owns what its zygote makes; natively it may not write here.
             for dir in ["r/dev", "r"] {
-                rustix::fs::chmod(dir, Mode::from_bits_truncate(0o555)).map_err(step("close the skeleton"))?;
+                rustix::fs::chmod(dir, Mode::from_bits_truncate(0o555))
+                    .map_err(step("close the skeleton"))?;
             }
         }
         root.skeleton.push(Watch::of_fd(skeleton_fd)?);
@@ -331,7 +332,8 @@ impl Watch {
     }
 
     fn of_fd(dir: OwnedFd) -> Result<Self, Failure> {
-        let (free, mode) = state_of(&dir).map_err(|errno| Failure { what: "watch a directory".into(), errno })?;
+        let (free, mode) =
+            state_of(&dir).map_err(|errno| Failure { what: "watch a directory".into(), errno })?;
         Ok(Self { dir, free, mode })
     }
 

@@ -145,12 +145,8 @@ impl Slot {
         memory: Option<(OwnedFd, OwnedFd)>,
         before: impl FnOnce(u32) -> io::Result<()>,
     ) -> io::Result<(Self, std::process::Child)> {
-        let (socket, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (socket, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         // Room for a whole packet beside one that is still being read.
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, 2 * wire::PACKET);
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
@@ -309,8 +305,7 @@ fn read_ended(reader: &mut Reader<'_>, fds: Vec<OwnedFd>) -> Option<Ended> {
     let paths: Vec<PathBuf> = (0..count)
         .map(|_| reader.bytes().map(|path| PathBuf::from(OsStr::from_bytes(path))))
         .collect::<Option<_>>()?;
-    let written =
-        paths.into_iter().zip(fds).map(|(path, layer)| LayerWritten { path, layer }).collect();
+    let written = paths.into_iter().zip(fds).map(|(path, layer)| LayerWritten { path, layer }).collect();
     Some(Ended { tag, end, wall, user, system, peak_memory, out_of_memory, clean, survivors, written })
 }
 

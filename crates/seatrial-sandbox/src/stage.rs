@@ -49,7 +49,9 @@ fn make(socket: BorrowedFd<'_>) -> Result<(), Failure> {
         .map_err(step("read the slot's specification"))?
         .0;
     fds.clear();
-    let spec = SlotSpec::decode(&packet[..length]).ok_or(Errno::INVAL).map_err(step("read the slot's specification"))?;
+    let spec = SlotSpec::decode(&packet[..length])
+        .ok_or(Errno::INVAL)
+        .map_err(step("read the slot's specification"))?;
     let _: Vec<OwnedFd> = fds;
     if spec.isolation == Isolation::Process {
         return become_zygote(socket);
@@ -57,8 +59,8 @@ fn make(socket: BorrowedFd<'_>) -> Result<(), Failure> {
     if !rustix::process::geteuid().is_root() {
         limit_processes(spec.max_processes);
     }
-    let (ready_read, ready_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(step("make a pipe"))?;
+    let (ready_read, ready_write) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(step("make a pipe"))?;
     let mut flags = libc::CLONE_NEWUSER
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWNS

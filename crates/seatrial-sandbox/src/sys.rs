@@ -189,8 +189,7 @@ pub(crate) fn install_filter(filter: &[libc::sock_filter]) -> Result<(), Errno> 
         libc::sock_fprog { len: filter.len() as libc::c_ushort, filter: filter.as_ptr().cast_mut() };
     const SECCOMP_SET_MODE_FILTER: libc::c_ulong = 1;
     // SAFETY: the program points at `filter`, which outlives the call; the kernel copies it.
-    let result =
-        unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
     if result < 0 { Err(last_error()) } else { Ok(()) }
 }
 

@@ -250,10 +250,8 @@ impl Zygote {
     fn wait(&mut self, running: &mut Running) -> Option<i32> {
         loop {
             let (child, packet) = {
-                let mut fds = [
-                    PollFd::new(&self.children, PollFlags::IN),
-                    PollFd::new(&self.socket, PollFlags::IN),
-                ];
+                let mut fds =
+                    [PollFd::new(&self.children, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
                 match poll(&mut fds, None) {
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(_) => return None,

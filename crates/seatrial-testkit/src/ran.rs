@@ -38,7 +38,6 @@ impl Ran {
 
     /// Asserts the exit code, and shows everything otherwise.
     #[track_caller]
-    #[must_use]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "{self:?}");
         self

@@ -172,13 +172,24 @@ impl World {
         self.root.path()
     }
 
+    /// The ids of this world's recorded runs: others have control groups on this machine too.
+    fn runs(&self) -> Vec<String> {
+        let ran = self.seatrial(["history", "--all", "-n", "1000"]).run();
+        ran.out().lines().filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    }
+
     /// Waits until nothing is left of any run: processes, mounts, control groups, files.
     pub fn nothing_is_left(&self) {
+        let runs = self.runs();
         wait_for("nothing left behind", || {
             let (orphans, now) = (orphans(), leftovers(&self.tmp));
+            let of_this_world = |group: &&PathBuf| {
+                let name = group.file_name().unwrap_or_default().to_string_lossy();
+                runs.iter().any(|run| name.ends_with(run.as_str()))
+            };
             let new = Leftovers {
                 mounts: now.mounts.difference(&self.before.mounts).cloned().collect(),
-                groups: now.groups.difference(&self.before.groups).cloned().collect(),
+                groups: now.groups.iter().filter(of_this_world).cloned().collect(),
                 files: now.files.difference(&self.before.files).cloned().collect(),
             };
             if orphans.is_empty() && new == Leftovers::default() { Ok(()) } else { Err(format!("{orphans:?} {new:?}")) }

@@ -35,7 +35,8 @@ pub fn shim_if_asked() {
         }
         Ok(code) => exit(code),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "seatrial: this test binary could not be handed over: {error}");
+            let _ =
+                writeln!(std::io::stderr(), "seatrial: this test binary could not be handed over: {error}");
             exit(101)
         }
     }

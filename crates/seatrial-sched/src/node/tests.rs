@@ -401,6 +401,12 @@ fn cancel_all_once_is_polite_and_twice_hard() {
              ended 0 b#1              => b#1 cancelled"
         ),
     );
+    // What has no slot yet is given back.
+    check(
+        ONE,
+        0,
+        "start => build 0\n ready 0 => want 1\n lost 0 => build 0\n offer a#1 =>\n cancel-all => return a#1",
+    );
     check(ONE, 0, "cancel-all =>\n start =>");
 }
 

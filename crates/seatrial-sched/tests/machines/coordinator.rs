@@ -97,6 +97,7 @@ impl Coordinator {
     /// Tells the machine and judges what it wants.
     pub(crate) fn tell(&mut self, now: Instant, event: RunEvent) -> Vec<RunAction> {
         let before = self.complete;
+        let first_cancel = event == RunEvent::Cancel && !self.cancelled;
         let grant = self.understand(&event);
         let mut actions = Vec::new();
         self.machine.handle(now, event.clone(), &mut actions);
@@ -104,6 +105,9 @@ impl Coordinator {
         for action in &actions {
             assert!(!self.complete, "after completion: {action:?}");
             self.judge(action, &grant);
+        }
+        if self.cancelled && !before {
+            self.expect_cancels(first_cancel, &grant, &actions);
         }
         if !before && let Grant::Result(job, attempt, tests) = &grant {
             self.expect_answer(*job, *attempt, tests);
@@ -369,6 +373,19 @@ impl Coordinator {
         }
         if outcome.is_bad() && outcome != Outcome::Cancelled {
             self.bad += 1;
+        }
+    }
+
+    /// The user's word reaches every job that is held, and those that it missed when they start.
+    fn expect_cancels(&self, all: bool, grant: &Grant, actions: &[RunAction]) {
+        for (&id, job) in &self.jobs {
+            let due = all || matches!(grant, Grant::Started(started, _) if *started == id);
+            if let Some((node, attempt)) = job.holder.filter(|_| due) {
+                assert!(
+                    actions.contains(&RunAction::Cancel { node, job: id, attempt }),
+                    "job {id:?} goes on"
+                );
+            }
         }
     }
 

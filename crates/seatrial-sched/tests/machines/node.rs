@@ -252,7 +252,8 @@ impl Node {
         }
         if self.stopping {
             for track in self.tries.values() {
-                let ending = track.asked.is_some() || track.killed || track.recalled;
+                let asked = track.asked.is_some() && !self.hard;
+                let ending = asked || track.killed || track.recalled;
                 assert!(ending || track.started.is_none(), "goes on while stopping");
                 assert!(track.slot.is_some(), "keeps a job while stopping");
             }

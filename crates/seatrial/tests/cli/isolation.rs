@@ -1,0 +1,204 @@
+//! What a job sees and changes: the machine as it is, copy-on-write.
+
+use super::{ordinary, world, worlds};
+use std::fs;
+
+#[test]
+fn the_job_runs_in_a_container_here() {
+    // The other tests of this file say nothing if this machine makes no containers.
+    for world in worlds() {
+        let ran = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "true"]).run().exits(0);
+        assert_eq!(ran.events_of("run-started")[0]["isolation"], "cow", "{ran:?}");
+    }
+}
+
+#[test]
+fn the_user_is_the_same() {
+    for world in worlds() {
+        let expected = format!("{0}:{0}", world.uid());
+        if world.is_root() || rustix::process::getuid().is_root() {
+            world.sh("echo $(id -u):$(id -g)").exits(0).says(&expected);
+        } else {
+            world.sh("id -u").exits(0).says(&world.uid().to_string());
+        }
+    }
+}
+
+#[test]
+fn home_is_the_same_and_its_files_are_there() {
+    for world in worlds() {
+        world.write(world.home.join("settings/tool.conf"), "from home");
+        let ran = world.sh("echo $HOME; cat ~/settings/tool.conf").exits(0);
+        ran.says(&format!("{}\nfrom home", world.home.display()));
+    }
+}
+
+#[test]
+fn what_a_job_writes_is_thrown_away() {
+    for world in worlds() {
+        world.write("kept.txt", "before");
+        world.write(world.home.join("kept.txt"), "before");
+        let script = "for dir in . \"$HOME\" /tmp /dev/shm; do
+                echo changed > $dir/kept.txt && echo new > $dir/trial-new.txt && mkdir $dir/trial-dir || exit 1
+            done; rm -r ../project/trial-dir; cat kept.txt trial-new.txt /dev/shm/trial-new.txt";
+        world.sh(script).exits(0).says("changed\nnew\nnew");
+        for dir in [&world.project, &world.home] {
+            assert_eq!(fs::read_to_string(dir.join("kept.txt")).unwrap(), "before");
+            assert_eq!(fs::read_dir(dir).unwrap().count(), 1, "{}", dir.display());
+        }
+        for path in ["/tmp/trial-new.txt", "/tmp/trial-dir", "/dev/shm/trial-new.txt", "/dev/shm/trial-dir"] {
+            assert!(!fs::exists(path).unwrap(), "{path} is on the host");
+        }
+    }
+}
+
+#[test]
+fn the_next_job_of_the_slot_sees_nothing_of_it() {
+    for world in worlds() {
+        world.write("kept.txt", "before");
+        let script = "test $(cat kept.txt) = before || exit 2
+            for file in $HOME/a ./a /tmp/a /dev/shm/a; do test ! -e $file || exit 3; echo {index} > $file || exit 4; done
+            echo {index} > kept.txt; rm kept.txt; ipcmk -Q >&2 || exit 5; test $(ipcs -q | grep -c ^0x) = 1 || exit 6";
+        let ran = world.seatrial(["exec", "-n", "6", "-j", "1", "--", "sh", "-c", script]).run().exits(0);
+        ran.ends("6 passed, 0 failed, 0 skipped");
+    }
+}
+
+#[test]
+fn shared_folders_of_others_can_be_written() {
+    for world in worlds() {
+        // Natively everybody may write there, and so may a job.
+        let script = "echo new > /var/tmp/trial-new.txt && cat /var/tmp/trial-new.txt";
+        world.sh(script).exits(0).says("new");
+        assert!(!fs::exists("/var/tmp/trial-new.txt").unwrap(), "it is on the host");
+    }
+}
+
+#[test]
+fn deleted_files_are_back_for_the_next_job() {
+    let world = world();
+    for number in 0..30 {
+        world.write(format!("tree/{number}/leaf"), "leaf");
+    }
+    let script = "test $(cat tree/*/leaf | grep -o leaf | wc -l) = 30 && rm -r tree && mkdir tree && touch tree/other";
+    world.seatrial(["exec", "-n", "4", "-j", "1", "--", "sh", "-c", script]).run().exits(0);
+    assert_eq!(fs::read_dir(world.project.join("tree")).unwrap().count(), 30);
+}
+
+#[test]
+fn etc_is_roots_alone() {
+    for world in worlds() {
+        let ran = world.sh_with(&["--isolation", "cow"], "echo new > /etc/trial-new.conf && cat /etc/trial-new.conf");
+        if world.is_root() {
+            ran.exits(0).says("new");
+        } else {
+            assert_ne!(ran.code(), 0, "{ran:?}");
+            ran.tells("Permission denied");
+        }
+        assert!(!fs::exists("/etc/trial-new.conf").unwrap(), "it is on the host");
+    }
+}
+
+#[test]
+fn an_ordinary_user_may_not_more_than_natively() {
+    let world = ordinary();
+    let dirs = "/ /etc /usr /usr/bin /var /var/lib /opt /root /sys";
+    let script = format!("for dir in {dirs}; do test -e $dir || continue; if touch $dir/trial-file 2>/dev/null; then echo $dir; fi; done");
+    // The same question inside and outside.
+    let outside = world.call("/bin/sh".as_ref(), ["-c", &script]).run();
+    let inside = world.sh(&script);
+    assert_eq!(inside.out(), outside.out(), "{inside:?}");
+    let shadow = "cat /etc/shadow >/dev/null 2>&1; echo $?";
+    let outside = world.call("/bin/sh".as_ref(), ["-c", shadow]).run();
+    assert_eq!(world.sh(shadow).out(), outside.out());
+}
+
+#[test]
+fn root_may_give_files_away() {
+    let world = world();
+    world.write("file", "content");
+    let ran = world.sh("chown 1234:4321 file && stat -c %u:%g file");
+    if world.is_root() {
+        ran.exits(0).says("1234:4321");
+    } else {
+        assert_ne!(ran.code(), 0, "{ran:?}");
+        ran.tells("not permitted");
+    }
+}
+
+#[test]
+fn modes_owners_links_and_times_are_as_outside() {
+    for world in worlds() {
+        world.script("run.sh", "#!/bin/sh\necho ran\n");
+        world.write("plain", "text");
+        std::os::unix::fs::symlink("plain", world.project.join("link")).unwrap();
+        // An ordinary user's containers show other users' files as nobody's, and other users' top directories as its own.
+        let others = if world.is_root() { "link / /etc /usr /var /tmp /usr/bin/env" } else { "" };
+        let script = format!(
+            "for at in . run.sh plain ../home {others}; do stat -c '%n %a %u %g %F' $at; done; \
+            stat -c '%Y %s' plain run.sh; readlink link; ./run.sh"
+        );
+        let outside = world.call("/bin/sh".as_ref(), ["-c", &script]).run().exits(0);
+        let inside = world.sh(&script).exits(0);
+        assert_eq!(inside.out(), outside.out());
+    }
+}
+
+#[test]
+fn namespaces_are_its_own() {
+    for world in worlds() {
+        let script = "for kind in pid ipc net uts mnt user; do readlink /proc/self/ns/$kind; done";
+        let inside = world.sh(script).exits(0);
+        let outside = world.call("/bin/sh".as_ref(), ["-c", script]).run().exits(0);
+        for (inside, outside) in inside.out().lines().zip(outside.out().lines()) {
+            assert_ne!(inside, outside);
+        }
+        assert_eq!(inside.out().lines().count(), 6, "{inside:?}");
+        // Few processes are seen: this job's and the slot's init.
+        let seen = world.sh("ls -d /proc/[0-9]* | wc -l").exits(0).out();
+        assert!(seen.trim().parse::<u32>().unwrap() <= 6, "{seen}");
+    }
+}
+
+#[test]
+fn a_job_is_not_process_1() {
+    let ran = world().sh("echo $$").exits(0);
+    assert_ne!(ran.out().trim(), "1");
+}
+
+#[test]
+fn nested_containers_can_be_made() {
+    for world in worlds() {
+        world.sh("unshare -Urm true").exits(0);
+        let ran = world.sh("unshare -Urpf --mount-proc sh -c 'echo $$'").exits(0);
+        ran.says("1");
+    }
+}
+
+#[test]
+fn devices_and_terminals_work() {
+    for world in worlds() {
+        let script = "echo x > /dev/null && head -c4 /dev/zero | wc -c && head -c4 /dev/urandom | wc -c && \
+            ! (echo y > /dev/full) 2>/dev/null && ls -l /dev/fd/0 >/dev/null && test -d /dev/pts && echo ok";
+        world.sh(script).exits(0).says("4\n4\nok");
+        if fs::exists("/usr/bin/python3").unwrap() {
+            let pty = "import os; a, b = os.openpty(); os.write(b, b'x'); print(os.read(a, 1), os.ttyname(b).startswith('/dev/pts/'))";
+            world.seatrial(["exec", "--", "/usr/bin/python3", "-c", pty]).run().exits(0).says("b'x' True");
+        }
+    }
+}
+
+#[test]
+fn nested_runs_work() {
+    for world in worlds() {
+        let binary = world.binary().to_owned();
+        let nested = world
+            .seatrial(["exec", "--"])
+            .arg(&binary)
+            .args(["exec", "-n", "3", "--", "sh", "-c", "echo x > file && test $(cat file) = x"])
+            .run()
+            .exits(0);
+        nested.ends("3 passed, 0 failed, 0 skipped");
+        assert!(!world.project.join("file").exists());
+    }
+}

@@ -1,0 +1,32 @@
+//! The real command, end to end: each test has a world of its own, and nothing may be left behind in it.
+
+mod array;
+mod attacks;
+mod cargo;
+mod cargo_settings;
+mod ending;
+mod exec;
+mod isolation;
+mod network;
+mod options;
+mod output;
+mod past;
+
+use seatrial_testkit::World;
+
+const SEATRIAL: &str = env!("CARGO_BIN_EXE_seatrial");
+
+/// A world of the user who runs the tests.
+fn world() -> World {
+    World::new(SEATRIAL)
+}
+
+/// Worlds of every user that can be had: root and an ordinary one, or just the latter.
+fn worlds() -> Vec<World> {
+    World::both(SEATRIAL)
+}
+
+/// A world of an ordinary user.
+fn ordinary() -> World {
+    World::ordinary(SEATRIAL)
+}
