@@ -68,6 +68,7 @@ fn start(isolation: Isolation, dir: &Path) -> Option<Slot> {
         forward: Vec::new(),
         root: RootPlan::of_host(&RootRequest::default()).unwrap(),
         scratch: 0,
+        layers: None,
         max_processes: 8192,
         tmp,
     };

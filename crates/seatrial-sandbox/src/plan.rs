@@ -17,6 +17,9 @@ const FRESH: [&str; 3] = ["/tmp", "/dev", "/proc"];
 /// A directory with more entries than this is bound as a whole, read-only, instead of being mirrored.
 const MIRROR_LIMIT: usize = 2_000;
 
+/// Bytes of a file that is copied rather than bound read-only, at most.
+const SMALL: u64 = 1 << 20;
+
 /// One thing in a slot's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -31,6 +34,9 @@ pub enum Entry {
     },
     /// A host directory with a private layer above it.
     Overlay(Top),
+    /// A small file that is no directory's part (a mount of its own, or beside mounts): copied, so that it can be
+    /// written privately.
+    Copy(Top),
     /// A host file or directory as it is: read-only, or as the host has it.
     Bind {
         /// Where.
@@ -42,7 +48,7 @@ pub enum Entry {
     },
 }
 
-/// A directory with the owner and mode it shows.
+/// A directory (or copied file) with the owner and mode it shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Top {
     /// Where.
@@ -60,8 +66,8 @@ pub struct Top {
 pub struct RootPlan {
     /// In an order that makes parents before their children.
     pub entries: Vec<Entry>,
-    /// Directories under /tmp that stay visible there, each an overlay.
-    pub kept: Vec<Top>,
+    /// What lies under /tmp and stays visible there.
+    pub kept: Vec<Entry>,
     /// False: /tmp itself is kept (something asked for lies directly in it), copy-on-write like the rest.
     pub fresh_tmp: bool,
     /// Device nodes bound from the host, below /dev.
@@ -93,7 +99,10 @@ impl RootPlan {
         let kept: Vec<PathBuf> = request.keep.iter().filter_map(|path| under_tmp(path)).collect();
         plan.fresh_tmp = !kept.iter().any(|path| path == Path::new("/tmp"));
         if plan.fresh_tmp {
-            plan.kept = outermost(kept).iter().filter_map(|path| Top::of(path).ok()).collect();
+            for path in outermost(kept) {
+                plan.mirror_dir(path, &mounts, request)?;
+            }
+            plan.kept = std::mem::take(&mut plan.entries);
         }
         plan.mirror(Path::new("/"), &mounts, request)?;
         let named = request.devices.iter().filter_map(|path| path.strip_prefix("/dev").ok());
@@ -118,7 +127,10 @@ impl RootPlan {
             } else if kind.is_dir() {
                 self.mirror_dir(path, mounts, request)?;
             } else if kind.is_file() {
-                self.entries.push(Entry::Bind { path, dir: false, read_only: true });
+                self.entries.push(match Top::of_small_file(&path) {
+                    Some(top) => Entry::Copy(top),
+                    None => Entry::Bind { path, dir: false, read_only: true },
+                });
             }
         }
         Ok(())
@@ -161,51 +173,22 @@ impl RootPlan {
     }
 
     pub(crate) fn encode(&self, writer: &mut Writer) {
-        let path = |writer: &mut Writer, path: &Path| {
-            writer.bytes(path.as_os_str().as_bytes());
-        };
-        writer.u32(self.entries.len() as u32);
-        for entry in &self.entries {
-            match entry {
-                Entry::Dir(top) => top.encode(writer.u8(0)),
-                Entry::Overlay(top) => top.encode(writer.u8(1)),
-                Entry::Link { path: at, target } => {
-                    path(writer.u8(2), at);
-                    path(writer, target);
-                }
-                Entry::Bind { path: at, dir, read_only } => {
-                    path(writer.u8(3), at);
-                    writer.u8(u8::from(*dir)).u8(u8::from(*read_only));
-                }
-            }
-        }
-        writer.u32(self.kept.len() as u32);
-        for top in &self.kept {
-            top.encode(writer);
+        for entries in [&self.entries, &self.kept] {
+            writer.u32(entries.len() as u32);
+            entries.iter().for_each(|entry| entry.encode(writer));
         }
         writer.u8(u8::from(self.fresh_tmp)).u32(self.devices.len() as u32);
         for device in &self.devices {
-            path(writer, device);
+            write_path(writer, device);
         }
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let mut plan = Self::default();
-        for _ in 0..reader.u32()? {
-            plan.entries.push(match reader.u8()? {
-                0 => Entry::Dir(Top::decode(reader)?),
-                1 => Entry::Overlay(Top::decode(reader)?),
-                2 => Entry::Link { path: path_from(reader)?, target: path_from(reader)? },
-                3 => Entry::Bind {
-                    path: path_from(reader)?,
-                    dir: reader.u8()? != 0,
-                    read_only: reader.u8()? != 0,
-                },
-                _ => return None,
-            });
-        }
-        for _ in 0..reader.u32()? {
-            plan.kept.push(Top::decode(reader)?);
+        for entries in [&mut plan.entries, &mut plan.kept] {
+            for _ in 0..reader.u32()? {
+                entries.push(Entry::decode(reader)?);
+            }
         }
         plan.fresh_tmp = reader.u8()? != 0;
         for _ in 0..reader.u32()? {
@@ -215,6 +198,41 @@ impl RootPlan {
     }
 }
 
+impl Entry {
+    fn encode(&self, writer: &mut Writer) {
+        match self {
+            Self::Dir(top) => top.encode(writer.u8(0)),
+            Self::Overlay(top) => top.encode(writer.u8(1)),
+            Self::Link { path, target } => {
+                write_path(writer.u8(2), path);
+                write_path(writer, target);
+            }
+            Self::Bind { path, dir, read_only } => {
+                write_path(writer.u8(3), path);
+                writer.u8(u8::from(*dir)).u8(u8::from(*read_only));
+            }
+            Self::Copy(top) => top.encode(writer.u8(4)),
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(match reader.u8()? {
+            0 => Self::Dir(Top::decode(reader)?),
+            1 => Self::Overlay(Top::decode(reader)?),
+            2 => Self::Link { path: path_from(reader)?, target: path_from(reader)? },
+            3 => {
+                Self::Bind { path: path_from(reader)?, dir: reader.u8()? != 0, read_only: reader.u8()? != 0 }
+            }
+            4 => Self::Copy(Top::decode(reader)?),
+            _ => return None,
+        })
+    }
+}
+
+fn write_path(writer: &mut Writer, path: &Path) {
+    writer.bytes(path.as_os_str().as_bytes());
+}
+
 impl Top {
     /// A host directory with its owner, and its mode as far as this user may use it.
     fn of(path: &Path) -> io::Result<Self> {
@@ -222,12 +240,23 @@ impl Top {
         if !meta.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory));
         }
+        Ok(Self::narrowed(path, &meta))
+    }
+
+    /// A file that is small enough to be copied and may be read.
+    fn of_small_file(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        let readable = rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok();
+        (meta.len() <= SMALL && readable).then(|| Self::narrowed(path, &meta))
+    }
+
+    fn narrowed(path: &Path, meta: &std::fs::Metadata) -> Self {
         let mut mode = meta.mode() & 0o7777;
         if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err() {
             // In the slot the user owns the layer's top directory: without this it could write where it may not.
             mode &= !0o222;
         }
-        Ok(Self { path: path.to_path_buf(), mode, uid: meta.uid(), gid: meta.gid() })
+        Self { path: path.to_path_buf(), mode, uid: meta.uid(), gid: meta.gid() }
     }
 
     fn encode(&self, writer: &mut Writer) {

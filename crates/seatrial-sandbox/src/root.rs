@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Root {
     base: OwnedFd,
     overlays: Vec<Overlay>,
-    kept: Vec<Top>,
+    kept: Vec<Entry>,
     /// Fresh tmpfs directories that jobs may write: /tmp, /dev/shm.
     fresh: Vec<Fresh>,
     /// Parts that cannot be renewed on their own: the skeleton, /dev.
@@ -94,7 +94,7 @@ impl Root {
         enter_base()?;
         let base = rustix::fs::open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(step("open the base"))?;
-        tmpfs("r", if is_root { "mode=755" } else { "mode=755,size=1m" })?;
+        tmpfs("r", if is_root { "mode=755" } else { "mode=755,size=64m" })?;
         let skeleton_fd = open_dir(Path::new("r"))?;
         let mut root = Self {
             base,
@@ -127,8 +127,8 @@ impl Root {
         if plan.fresh_tmp {
             tmpfs("r/tmp", &root.sized("mode=1777"))?;
             root.kept.clone_from(&plan.kept);
-            for top in &plan.kept {
-                root.add(&Entry::Overlay(top.clone()))?;
+            for entry in &plan.kept {
+                root.add(entry)?;
             }
             root.fresh.push(Fresh { path: "/tmp", watch: Watch::of("r/tmp")? });
         }
@@ -173,7 +173,7 @@ impl Root {
         }
         for index in 0..self.fresh.len() {
             if self.fresh[index].watch.is_dirty() {
-                self.renew_fresh(index).ok()?;
+                self.renew_fresh(index)?;
             }
         }
         Some(())
@@ -200,26 +200,29 @@ impl Root {
         Ok(Written { path: top.path, layer: old.dir })
     }
 
-    fn renew_fresh(&mut self, index: usize) -> Result<(), Failure> {
+    /// Puts an empty directory in the place of a fresh one that was written. `None`: it cannot be done.
+    fn renew_fresh(&mut self, index: usize) -> Option<()> {
         let path = self.fresh[index].path;
-        let failure = |errno| Failure { what: format!("renew {path}"), errno };
-        unmount(path, UnmountFlags::DETACH).map_err(failure)?;
-        tmpfs(path, &self.sized("mode=1777"))?;
-        if path == "/tmp" {
-            for kept in self.kept.clone() {
-                make_dirs(Path::new("/"), &kept.path)?;
-                let index = self.overlays.iter().position(|overlay| overlay.top == kept);
-                if let Some(index) = index {
-                    // Its old mount went with the old /tmp; only the layer is still mounted in the base.
-                    rustix::process::fchdir(&self.base).map_err(failure)?;
-                    let lower = self.overlays[index].lower;
-                    self.overlays[index].layer = self.layer(&kept, lower, &kept.path)?;
-                    rustix::process::chdir("/").map_err(failure)?;
-                }
+        let is_tmp = path == "/tmp";
+        // Whatever is no overlay came from the host's root, which is out of reach by now.
+        if is_tmp && !self.kept.iter().all(|entry| matches!(entry, Entry::Overlay(_))) {
+            return None;
+        }
+        unmount(path, UnmountFlags::DETACH).ok()?;
+        tmpfs(path, &self.sized("mode=1777")).ok()?;
+        for at in 0..self.overlays.len() {
+            let top = self.overlays[at].top.clone();
+            if is_tmp && top.path.starts_with(path) {
+                // Its mount went with the old /tmp; the layer is clean already.
+                make_dirs(Path::new("/"), &top.path).ok()?;
+                rustix::process::fchdir(&self.base).ok()?;
+                let lower = self.overlays[at].lower;
+                self.overlays[at].layer = self.layer(&top, lower, &top.path).ok()?;
+                rustix::process::chdir("/").ok()?;
             }
         }
-        self.fresh[index].watch = Watch::of(path)?;
-        Ok(())
+        self.fresh[index].watch = Watch::of(path).ok()?;
+        Some(())
     }
 
     /// Adds one entry below `r`; this process stands in the base.
@@ -232,6 +235,7 @@ impl Root {
             Entry::Link { path, target } => rustix::fs::symlink(target, in_root(path))
                 .map_err(|errno| Failure { what: format!("link {}", path.display()), errno }),
             Entry::Bind { path, dir, read_only } => bind(path, *dir, *read_only),
+            Entry::Copy(top) => copy(top),
             Entry::Overlay(top) => self.add_overlay(top),
         }
     }
@@ -454,6 +458,15 @@ fn bind(path: &Path, dir: bool, read_only: bool) -> Result<(), Failure> {
         sys::read_only_recursive(&target).map_err(failure)?;
     }
     Ok(())
+}
+
+fn copy(top: &Top) -> Result<(), Failure> {
+    let target = in_root(&top.path);
+    std::fs::copy(in_host(&top.path), &target).map_err(|error| Failure {
+        what: format!("copy {}", top.path.display()),
+        errno: Errno::from_io_error(&error).unwrap_or(Errno::IO),
+    })?;
+    own(&target, top)
 }
 
 fn own(dir: &Path, top: &Top) -> Result<(), Failure> {

@@ -33,7 +33,7 @@ fn spec() -> SlotSpec {
                 Entry::Link { path: "/bin".into(), target: "usr/bin".into() },
                 Entry::Bind { path: "/sys".into(), dir: true, read_only: true },
             ],
-            kept: vec![top("/tmp/p")],
+            kept: vec![Entry::Overlay(top("/tmp/p")), Entry::Copy(top("/tmp/f"))],
             fresh_tmp: true,
             devices: vec!["net/tun".into()],
         },
@@ -132,7 +132,7 @@ fn the_plan_of_this_machine_covers_its_root_once() {
         .entries
         .iter()
         .map(|entry| match entry {
-            Entry::Dir(top) | Entry::Overlay(top) => top.path.as_path(),
+            Entry::Dir(top) | Entry::Overlay(top) | Entry::Copy(top) => top.path.as_path(),
             Entry::Link { path, .. } | Entry::Bind { path, .. } => path.as_path(),
         })
         .collect();
@@ -159,7 +159,11 @@ fn what_must_be_seen_below_tmp_is_kept_by_its_outermost_directory() {
     };
     let plan = RootPlan::of_host(&request).unwrap();
     let real = base.canonicalize().unwrap();
-    let kept: Vec<&Path> = plan.kept.iter().map(|top| top.path.as_path()).collect();
+    let kept: Vec<PathBuf> = plan
+        .kept
+        .iter()
+        .filter_map(|entry| if let Entry::Overlay(top) = entry { Some(top.path.clone()) } else { None })
+        .collect();
     assert_eq!(kept, [real.join("a")]);
     assert!(plan.fresh_tmp);
     let all = RootRequest { keep: vec!["/tmp".into()], ..RootRequest::default() };
