@@ -199,7 +199,7 @@ fn an_empty_plan_is_complete_at_once() {
 fn the_bigger_goes_first_and_equals_in_order_of_addition() {
     check(
         PLAIN,
-        "add a@1 b@5 c d@failed e => 
+        "add a@1 b@5 c d@failed e =>
          n0 wants 5 => n0 gets d#1, n0 gets c#1, n0 gets e#1, n0 gets b#1, n0 gets a#1",
         "",
     );

@@ -24,14 +24,14 @@ struct Small {
     starts: bool,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Move {
     Answer(usize, Option<Outcome>),
     Start(usize),
     Death,
     Cancel,
     Plan,
-    Echo(Box<RunEvent>),
+    Echo(usize),
 }
 
 struct World {
@@ -95,7 +95,7 @@ impl World {
             moves.push(Move::Cancel);
         }
         if self.left.echoes > 0 {
-            moves.extend(self.heard.iter().cloned().map(|event| Move::Echo(Box::new(event))));
+            moves.extend((0..self.heard.len()).map(Move::Echo));
         }
         moves
     }
@@ -139,9 +139,9 @@ impl World {
                 self.add(self.left.jobs - 1..self.left.jobs);
                 self.tell(RunEvent::PlanComplete);
             }
-            Move::Echo(event) => {
+            Move::Echo(index) => {
                 self.left.echoes -= 1;
-                self.tell(*event);
+                self.tell(self.heard[index].clone());
             }
         }
     }
@@ -160,7 +160,7 @@ fn live(small: Small, choices: &mut Choices) {
     while !world.coordinator.is_complete() {
         let moves = world.moves();
         assert!(!moves.is_empty(), "nothing can happen any more, and the run is not complete");
-        let step = choices.of(&moves).clone();
+        let step = *choices.of(&moves);
         world.make(step);
     }
     world.coordinator.close();
