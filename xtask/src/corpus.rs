@@ -6,7 +6,9 @@
 
 mod outcomes;
 
-use crate::process::{Result, any_output, build_seatrial, cargo, output, tail, target_dir, words, write};
+use crate::process::{
+    Result, any_output, build_seatrial, cargo, native, output, tail, target_dir, words, write,
+};
 use crate::sources::{self, Pinned};
 use crate::table::table;
 use outcomes::{Outcomes, Row, compare};
@@ -120,31 +122,29 @@ fn one(request: &Request, package: &Pinned) -> Result<outcomes::Comparison> {
     if let Some(user) = &request.user {
         output(Command::new("chown").arg("-R").arg(format!("{}:{}", user.uid, user.gid)).arg(&request.work))?;
     }
-    let built = logged(request, cargo(), &["test", "--no-run"], &source, &logs.join("build"))?;
+    let args: Vec<&str> = package.args.iter().map(String::as_str).collect();
+    let built =
+        logged(request, cargo(), &[&["test", "--no-run"], &args[..]].concat(), &source, &logs.join("build"))?;
     if !built.success() {
         let log = std::fs::read(logs.join("build.err")).unwrap_or_default();
         return Err(format!("it does not build\n{}", tail(&log)));
     }
-    let natively = nextest(request, &source, &logs)?;
-    let ours = seatrial(request, &source, &logs)?;
+    let natively = nextest(request, (&source, &args), &logs)?;
+    let ours = seatrial(request, (&source, &args), &logs)?;
     Ok(compare(&natively, &ours))
 }
 
-fn nextest(request: &Request, source: &Path, logs: &Path) -> Result<Outcomes> {
+fn nextest(request: &Request, (source, args): (&Path, &[&str]), logs: &Path) -> Result<Outcomes> {
     let junit = logs.join("nextest.xml");
     let _ = std::fs::remove_file(&junit);
     let config = logs.join("nextest.toml");
     write(&config, format!("[profile.default.junit]\npath = \"{}\"\n", junit.display()))?;
     let config = config.display().to_string();
-    logged(
-        request,
-        cargo(),
-        &["nextest", "list", "--message-format", "json"],
-        source,
-        &logs.join("nextest-list"),
-    )?;
-    let args = ["nextest", "run", "--no-fail-fast", "--no-tests=pass", "--config-file", &config];
-    let ended = logged(request, cargo(), &args, source, &logs.join("nextest"))?;
+    let list = [&["nextest", "list", "--message-format", "json"], args].concat();
+    logged(request, cargo(), &list, source, &logs.join("nextest-list"))?;
+    let run =
+        [&["nextest", "run", "--no-fail-fast", "--no-tests=pass", "--config-file", &config], args].concat();
+    let ended = logged(request, cargo(), &run, source, &logs.join("nextest"))?;
     let listed = std::fs::read(logs.join("nextest-list.out")).unwrap_or_default();
     let xml = std::fs::read_to_string(&junit).map_err(|_| {
         let log = std::fs::read(logs.join("nextest.err")).unwrap_or_default();
@@ -153,9 +153,9 @@ fn nextest(request: &Request, source: &Path, logs: &Path) -> Result<Outcomes> {
     Ok(outcomes::of_nextest(&listed, &xml))
 }
 
-fn seatrial(request: &Request, source: &Path, logs: &Path) -> Result<Outcomes> {
-    let args = ["cargo", "--format", "json", "--no-fail-fast"];
-    let ended = logged(request, Command::new(&request.seatrial), &args, source, &logs.join("seatrial"))?;
+fn seatrial(request: &Request, (source, args): (&Path, &[&str]), logs: &Path) -> Result<Outcomes> {
+    let run = [&["cargo", "--format", "json", "--no-fail-fast"], args].concat();
+    let ended = logged(request, Command::new(&request.seatrial), &run, source, &logs.join("seatrial"))?;
     let events = std::fs::read(logs.join("seatrial.out")).unwrap_or_default();
     outcomes::of_seatrial(&events).ok_or_else(|| {
         let log = std::fs::read(logs.join("seatrial.err")).unwrap_or_default();
@@ -173,17 +173,7 @@ fn logged(
 ) -> Result<std::process::ExitStatus> {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=10", LIMIT]).arg(program.get_program()).args(args).current_dir(source);
-    // Variables that cargo gave to us must not reach the tests.
-    let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| {
-        let name = name.to_string_lossy();
-        name.starts_with("CARGO_PKG_")
-            || name.starts_with("CARGO_BIN_")
-            || name.starts_with("CARGO_MANIFEST_")
-    });
-    for name in ours {
-        command.env_remove(name);
-    }
-    command.env_remove("LD_LIBRARY_PATH").env_remove("CARGO").env_remove("CARGO_TARGET_DIR");
+    native(&mut command);
     if !request.doc {
         // cargo runs `true` in place of rustdoc: everything else is as by default.
         command.env("RUSTDOC", "true");

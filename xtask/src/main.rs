@@ -1,9 +1,13 @@
 //! All automation of this repository: `cargo xtask COMMAND`.
 
+mod bench;
 mod corpus;
+mod picture;
 mod process;
 mod sources;
 mod table;
+mod test;
+mod tidy;
 
 use process::Result;
 use std::io::Write as _;
@@ -12,8 +16,13 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
+  tidy                  what the repository holds itself to: floors, unsafe code, threads, sizes of files
+  test                  every check: format, tidy, clippy, documentation, tests
+  bench [--rounds N] [NAME]...
+                        measure Seatrial against its peers and the floor
   corpus rust [--user NAME] [--doc] [--work DIR] [CRATE]...
                         run published crates' own tests under cargo-nextest and under Seatrial, and compare
+  picture               make docs/picture.svg again, from a real run of the fixture suite
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +42,10 @@ fn main() -> ExitCode {
 fn dispatch(words: &[&str]) -> Result<bool> {
     let out = &mut std::io::stdout();
     match words {
+        ["picture"] => picture::make(),
+        ["bench", rest @ ..] => bench::run(rest, out).map(|()| true),
+        ["tidy"] => tidy::run(out),
+        ["test"] => test::run(out),
         ["corpus", rest @ ..] => corpus::run(rest, out),
         [] | ["help" | "--help" | "-h"] => {
             out.write_all(HELP.as_bytes()).map(|()| true).map_err(|error| format!("standard output: {error}"))

@@ -82,3 +82,20 @@ pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 pub(crate) fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
+
+/// Takes away what cargo told us about our own package.
+pub(crate) fn without_ours(command: &mut Command) -> &mut Command {
+    let given = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
+    });
+    for name in given {
+        command.env_remove(name);
+    }
+    command.env_remove("LD_LIBRARY_PATH")
+}
+
+/// Lets a command begin as if typed in a shell elsewhere: nothing of our cargo, nor of our target directory.
+pub(crate) fn native(command: &mut Command) -> &mut Command {
+    without_ours(command).env_remove("CARGO").env_remove("CARGO_TARGET_DIR")
+}

@@ -11,6 +11,8 @@ pub(crate) struct Pinned {
     pub(crate) name: String,
     /// Its exact version.
     pub(crate) version: String,
+    /// Which of its tests, as arguments of `cargo test`; none for all.
+    pub(crate) args: Vec<String>,
 }
 
 /// The pinned packages of the corpus.
@@ -18,14 +20,17 @@ pub(crate) fn pinned() -> Result<Vec<Pinned>> {
     parse(&read(&root().join("benches/corpus/rust.txt"))?)
 }
 
-/// Reads lines `NAME VERSION`; `#` begins a comment.
+/// Reads lines `NAME VERSION [ARGUMENTS]`; `#` begins a comment.
 pub(crate) fn parse(text: &str) -> Result<Vec<Pinned>> {
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())
-        .map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
-            [name, version] => Ok(Pinned { name: name.to_owned(), version: version.to_owned() }),
-            _ => Err(format!("`{line}` is not `NAME VERSION`")),
+        .map(|line| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            match (words.next(), words.next()) {
+                (Some(name), Some(version)) => Ok(Pinned { name, version, args: words.collect() }),
+                _ => Err(format!("`{line}` is not `NAME VERSION [ARGUMENTS]`")),
+            }
         })
         .collect()
 }
@@ -47,14 +52,14 @@ pub(crate) fn copy_of(package: &Pinned, work: &Path) -> Result<PathBuf> {
 
 /// Lets cargo download a package as the dependency of a throwaway one, and asks it for the folder.
 fn fetch(package: &Pinned, throwaway: &Path) -> Result<PathBuf> {
-    let Pinned { name, version } = package;
+    let Pinned { name, version, .. } = package;
     let manifest = throwaway.join("Cargo.toml");
     write(&throwaway.join("src/lib.rs"), "//! Nothing.\n")?;
     write(
         &manifest,
         format!(
             "[package]\nname = \"throwaway\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\n\
-             [dependencies]\n\"{name}\" = \"={version}\"\n\n[workspace]\n"
+             [dependencies]\n\"{name}\" = \"={version}\"\ncfg-if = \"1\"\n\n[workspace]\n"
         ),
     )?;
     let fetched = any_output(cargo().arg("fetch").arg("--manifest-path").arg(&manifest))?;
@@ -64,13 +69,16 @@ fn fetch(package: &Pinned, throwaway: &Path) -> Result<PathBuf> {
     let metadata = output(
         cargo().args(["metadata", "--format-version=1", "--offline", "--manifest-path"]).arg(&manifest),
     )?;
-    folder_in(&metadata, package).ok_or_else(|| format!("cargo does not say where {name} {version} lies"))
+    let folder = registry_folder(&metadata).map(|registry| registry.join(format!("{name}-{version}")));
+    folder
+        .filter(|folder| folder.is_dir())
+        .ok_or_else(|| format!("cargo does not say where {name} {version} lies"))
 }
 
-fn folder_in(metadata: &[u8], package: &Pinned) -> Option<PathBuf> {
+/// The folder that holds what cargo has unpacked. cargo's metadata leaves out packages without a library, so it is
+/// asked for the folder of one that has one.
+fn registry_folder(metadata: &[u8]) -> Option<PathBuf> {
     let metadata: serde_json::Value = serde_json::from_slice(metadata).ok()?;
-    let found = metadata["packages"].as_array()?.iter().find(|found| {
-        found["name"] == package.name.as_str() && found["version"] == package.version.as_str()
-    })?;
-    Some(Path::new(found["manifest_path"].as_str()?).parent()?.to_path_buf())
+    let known = metadata["packages"].as_array()?.iter().find(|package| package["name"] == "cfg-if")?;
+    Some(Path::new(known["manifest_path"].as_str()?).parent()?.parent()?.to_path_buf())
 }

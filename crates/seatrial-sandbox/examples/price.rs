@@ -2,8 +2,8 @@
 //!
 //! `price FLOOR DIR [JOBS]` prints microseconds (least, median) from the start of a job to its end for /bin/true in a
 //! reused slot, and for a shell that writes nothing, writes to /tmp, or writes below the root, so that this part has to
-//! be made anew before the next job. FLOOR is the program of `benches/floor`, which does the same without a slot; DIR a
-//! folder outside /tmp. The two take turns. A last column gives the time per job when the next is sent before the last
+//! be made anew before the next job. FLOOR is the program of `benches/floor`, which does without a slot what writes
+//! nothing; DIR a folder outside /tmp. The two take turns. A last column gives the time per job when the next is sent before the last
 //! has ended, as the engine does.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program")]
 
@@ -16,6 +16,9 @@ use std::time::Instant;
 
 const TURNS: u32 = 5;
 
+/// The floor's job beside all that a shell does in a slot: writing a file natively may wait for a disk.
+const SHELL: [&str; 3] = ["/bin/sh", "-c", "echo > /dev/null"];
+
 fn main() {
     enter_if_asked();
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -25,7 +28,7 @@ fn main() {
     let to_root = format!("echo > {}", file.display());
     let kinds: [(&str, &[&str]); 4] = [
         ("/bin/true", &["/bin/true"]),
-        ("sh, writes nothing", &["/bin/sh", "-c", "echo > /dev/null"]),
+        ("sh, writes nothing", &SHELL),
         ("sh, writes to /tmp", &["/bin/sh", "-c", "echo > /tmp/seatrial-price"]),
         ("sh, writes to the root", &["/bin/sh", "-c", &to_root]),
     ];
@@ -38,7 +41,7 @@ fn main() {
         for (name, words) in kinds {
             let (mut theirs, mut ours) = (Vec::new(), Vec::new());
             for _ in 0..TURNS {
-                theirs.push(of_floor(floor, jobs, words));
+                theirs.push(of_floor(floor, jobs, if words[0] == SHELL[0] { &SHELL } else { words }));
                 ours.extend(singly(&mut slot, jobs, words));
             }
             ours.sort_by(f64::total_cmp);
@@ -74,20 +77,13 @@ fn start(isolation: Isolation, dir: &Path) -> Option<Slot> {
     };
     let begun = Instant::now();
     let (mut slot, _child) = Slot::start(&spec, None, |_| Ok(())).unwrap();
-    match next(&mut slot) {
-        SlotMessage::Ready { .. } => {
-            println!(
-                "{isolation:8} {:24} {:.1} us",
-                "set-up of the slot",
-                begun.elapsed().as_secs_f64() * 1e6
-            );
-            Some(slot)
-        }
-        other => {
-            println!("{isolation}: {other:?}");
-            None
-        }
-    }
+    let message = next(&mut slot);
+    let SlotMessage::Ready { .. } = message else {
+        println!("{isolation}: {message:?}");
+        return None;
+    };
+    println!("{isolation:8} {:24} {:.1} us", "set-up of the slot", begun.elapsed().as_secs_f64() * 1e6);
+    Some(slot)
 }
 
 /// Least and median microseconds of the floor program.
@@ -132,10 +128,9 @@ fn send(slot: &mut Slot, job: u32, words: &[&str]) {
 }
 
 fn ended(slot: &mut Slot) {
-    match next(slot) {
-        SlotMessage::Ended(end) => assert!(end.clean),
-        other => panic!("{other:?}"),
-    }
+    let message = next(slot);
+    let SlotMessage::Ended(end) = message else { panic!("{message:?}") };
+    assert!(end.clean);
 }
 
 fn next(slot: &mut Slot) -> SlotMessage {

@@ -145,7 +145,9 @@ unsafe fn steps(script: &Script) -> Failed {
     let fail = |step| Failed { step, errno: sys::last_error().raw_os_error() };
     // SAFETY: all pointers are valid by the caller's promise; the mask is a local.
     unsafe {
-        libc::setsid();
+        // A group of its own, not a session: a session's leader that opens a terminal gets it as its controlling one,
+        // and SIGHUP when the terminal's other side is closed. The zygote's session has no terminal.
+        libc::setpgid(0, 0);
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

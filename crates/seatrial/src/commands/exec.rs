@@ -91,7 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     Ok(match (passthrough, end.end) {
         (true, Some(End::Exit(code))) => code as u8,
         (true, Some(End::Signal(signal))) => 128 + signal as u8,
-        (true, Some(End::NotStarted { .. } | End::SlotLost) | None) => {
+        (true, Some(End::NotStarted { errno, .. })) => {
+            let error = std::io::Error::from_raw_os_error(errno);
+            return Err(Error::new(exit::INCOMPLETE, format!("`{group}` could not be started: {error}")));
+        }
+        (true, Some(End::SlotLost) | None) => {
             if end.interrupted { exit::INTERRUPTED } else { exit::INCOMPLETE }
         }
         (false, _) => end.exit_code,

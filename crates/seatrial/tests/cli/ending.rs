@@ -2,7 +2,7 @@
 
 use super::{SEATRIAL, world, worlds};
 use rustix::process::Signal;
-use seatrial_testkit::leftovers::{descendants, orphans};
+use seatrial_testkit::leftovers::{descendants, leftovers, orphans};
 use seatrial_testkit::wait_for;
 
 #[test]
@@ -90,6 +90,7 @@ fn killing_the_command_kills_everything_of_its_run() {
             if count == 6 { Ok(all) } else { Err(format!("{all:?}")) }
         });
         assert!(seen.len() >= 9, "{seen:?}");
+        world.expect_kill();
         started.signal(Signal::KILL);
         let ran = started.end();
         assert_eq!(ran.code(), -1, "{ran:?}");
@@ -102,10 +103,28 @@ fn killing_the_command_kills_everything_of_its_run() {
 }
 
 #[test]
+fn the_next_run_removes_control_groups_of_a_killed_one() {
+    let world = world();
+    let started = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "sh", "-c", "sleep 1000"]).start();
+    started.tells("attempt-started");
+    world.expect_kill();
+    started.signal(Signal::KILL);
+    let _ = started.end();
+    wait_for("the killed run's control groups are gone", || {
+        world.sh("true").exits(0);
+        let groups = leftovers(&world.tmp).groups;
+        let own = world.runs();
+        let left: Vec<_> = groups.iter().filter(|group| own.iter().any(|run| group.ends_with(format!("seatrial-{run}")))).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+}
+
+#[test]
 fn killing_the_command_is_seen_in_history() {
     let world = world();
     let started = world.seatrial(["exec", "-n", "2", "-j", "1", "--show-passes", "--", "sh", "-c", "test {index} = 1 || sleep 1000"]).start();
     started.tells("PASS");
+    world.expect_kill();
     started.signal(Signal::KILL);
     let _ = started.end();
     wait_for("the run is shown as interrupted", || {

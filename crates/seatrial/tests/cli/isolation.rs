@@ -122,7 +122,8 @@ fn root_may_give_files_away() {
         ran.exits(0).says("1234:4321");
     } else {
         assert_ne!(ran.code(), 0, "{ran:?}");
-        ran.tells("not permitted");
+        // The kernel's word for a user that the container does not know is another than natively.
+        assert!(ran.err().contains("not permitted") || ran.err().contains("Invalid argument"), "{ran:?}");
     }
 }
 

@@ -1,4 +1,5 @@
 //! The real command, end to end: each test has a world of its own, and nothing may be left behind in it.
+#![expect(clippy::unwrap_used, reason = "a test may panic, and so may its helpers")]
 
 mod array;
 mod attacks;

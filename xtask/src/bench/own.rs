@@ -1,0 +1,192 @@
+//! What Seatrial's own processes use, beside the tests: memory over many jobs, CPU over many tests.
+//!
+//! Own processes are the command itself and, among its descendants, those named `seatrial-slot` (a slot's first step)
+//! and `seatrial-zygote`. A job's process bears the zygote's name for the moment before it becomes the job; such a one
+//! is known by not being process 1 of its namespace, and is left out, because it shares the zygote's memory and its
+//! time counts as the job's.
+
+use super::cases::Tools;
+use super::workload;
+use crate::process::{Result, native, not_started};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::BufReader;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const EVERY: Duration = Duration::from_millis(100);
+const TICK_MS: f64 = 10.0;
+
+/// What the samples say.
+#[derive(Default)]
+struct Own {
+    /// Largest sum of proportional set sizes, in KiB, and how many processes it was.
+    peak: (u64, usize),
+    /// The largest of the command's own process.
+    main: u64,
+    /// User and system time of each process, children's left out, as last seen.
+    cpu_ms: BTreeMap<u32, f64>,
+}
+
+/// Peak memory of Seatrial's processes together over 100,000 jobs.
+pub(crate) fn memory(tools: &Tools) -> Result<String> {
+    let mut command = Command::new(&tools.seatrial);
+    command.args(["exec", "-n", "100000", "--", "/bin/true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    let begun = Instant::now();
+    let mut child = start(command, tools)?;
+    let mut own = Own::default();
+    let status = watch(&mut child, &mut own)?;
+    Ok(format!(
+        "100,000 jobs of /bin/true ({status}, {:.1} s)\nSeatrial's processes together (Pss, {} of them): peak {:.1} MB \
+         (goal 150); its main process {:.1} MB\n",
+        begun.elapsed().as_secs_f64(),
+        own.peak.1,
+        own.peak.0 as f64 * 1024.0 / 1e6,
+        own.main as f64 * 1024.0 / 1e6,
+    ))
+}
+
+/// Seatrial's own CPU over 20,000 tests, and whether tests start while others are being listed.
+pub(crate) fn many(tools: &Tools) -> Result<String> {
+    let workload = workload::many(&tools.work)?;
+    let mut command = Command::new(&tools.seatrial);
+    command.args(["cargo", "--format", "json"]).current_dir(&workload.folder);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = start(command, tools)?;
+    let stdout = child.stdout.take().ok_or("no pipe")?;
+    let reader = std::thread::Builder::new()
+        .name("events".to_owned())
+        .spawn(move || read_events(BufReader::new(stdout)))
+        .map_err(|error| error.to_string())?;
+    let mut own = Own::default();
+    let status = watch(&mut child, &mut own)?;
+    let seen = reader.join().map_err(|_| "the reader of events failed")?;
+    let cpu: f64 = own.cpu_ms.values().sum();
+    Ok(format!(
+        "20,000 tests in 10 binaries ({status}): {} ended, {} passed\nown CPU {cpu:.0} ms beside {:.0} ms of the tests: \
+         {:.1} % (goal 5)\nfirst test started after {:.1} ms, last binary listed after {:.1} ms; the whole run {:.1} ms\n",
+        seen.ended,
+        seen.passed,
+        seen.tests_cpu_ms,
+        cpu / seen.tests_cpu_ms * 100.0,
+        seen.first_start_ms,
+        seen.last_listed_ms,
+        seen.wall_ms,
+    ))
+}
+
+#[derive(Default)]
+struct Seen {
+    ended: u32,
+    passed: u32,
+    tests_cpu_ms: f64,
+    first_start_ms: f64,
+    last_listed_ms: f64,
+    wall_ms: f64,
+}
+
+fn read_events(events: impl std::io::BufRead) -> Seen {
+    let mut seen = Seen { first_start_ms: f64::NAN, ..Seen::default() };
+    for line in events.lines().map_while(std::io::Result::ok) {
+        let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+        let at_ms = event["at_us"].as_f64().unwrap_or(f64::NAN) / 1e3;
+        match event["event"].as_str().unwrap_or_default() {
+            "group-listed" => seen.last_listed_ms = at_ms,
+            "attempt-started" if seen.first_start_ms.is_nan() => seen.first_start_ms = at_ms,
+            "attempt-finished" => {
+                let usage = |name: &str| event["usage"][name].as_f64().unwrap_or(0.0) / 1e3;
+                seen.tests_cpu_ms += usage("user_us") + usage("system_us");
+                seen.ended += 1;
+                seen.passed += u32::from(event["outcome"] == "pass");
+            }
+            "run-finished" => seen.wall_ms = at_ms,
+            _ => {}
+        }
+    }
+    seen
+}
+
+fn start(mut command: Command, tools: &Tools) -> Result<Child> {
+    native(&mut command).stdin(Stdio::null()).env("XDG_STATE_HOME", tools.work.join("state"));
+    command.spawn().map_err(|error| not_started(&command, &error))
+}
+
+/// Samples until the command ends.
+fn watch(child: &mut Child, own: &mut Own) -> Result<std::process::ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+            return Ok(status);
+        }
+        sample(child.id(), own);
+        std::thread::sleep(EVERY);
+    }
+}
+
+fn sample(main: u32, own: &mut Own) {
+    let pids: Vec<u32> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    let parents: BTreeMap<u32, u32> = pids.iter().filter_map(|pid| Some((*pid, parent(*pid)?))).collect();
+    let descends = |mut pid: u32| {
+        while pid != main {
+            match parents.get(&pid) {
+                Some(next) => pid = *next,
+                None => return false,
+            }
+        }
+        true
+    };
+    let (mut sum, mut count) = (0, 0);
+    for pid in pids.into_iter().filter(|pid| *pid == main || (is_own(*pid) && descends(*pid))) {
+        let Some(pss) = field(&format!("/proc/{pid}/smaps_rollup"), "Pss:") else { continue };
+        sum += pss;
+        count += 1;
+        if pid == main {
+            own.main = own.main.max(pss);
+        }
+        if let Some(cpu) = cpu_ms(pid) {
+            own.cpu_ms.insert(pid, cpu);
+        }
+    }
+    if sum > own.peak.0 {
+        own.peak = (sum, count);
+    }
+}
+
+/// A stage, or a zygote that is process 1 of its namespace.
+fn is_own(pid: u32) -> bool {
+    let name = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    name == b"seatrial-slot" || (name == b"seatrial-zygote" && is_first(pid))
+}
+
+fn is_first(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    ids.split_whitespace().last() == Some("1")
+}
+
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in brackets, may hold blanks; what follows it does not.
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some(rest.split_whitespace().map(str::to_owned).collect())
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    stat(pid)?.get(1)?.parse().ok()
+}
+
+fn cpu_ms(pid: u32) -> Option<f64> {
+    let stat = stat(pid)?;
+    let ticks = |at: usize| stat.get(at)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) * TICK_MS)
+}
+
+fn field(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
