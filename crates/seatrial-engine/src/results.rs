@@ -55,6 +55,7 @@ pub(crate) fn notes(parts: &EndedParts, bad: bool, output: &Output) -> Vec<Strin
     if bad {
         notes.extend(network_hint(output));
         notes.extend(space_hint(output));
+        notes.extend(owner_hint(output));
     }
     notes
 }
@@ -89,6 +90,17 @@ fn space_hint(output: &Output) -> Option<String> {
         .iter()
         .any(|text| text.to_text().contains("No space left on device"));
     full.then(|| "the private layer is full (`--scratch SIZE` gives it more)".into())
+}
+
+/// `EOVERFLOW`, where a file of an owner or group without an id in the container was to be written.
+fn owner_hint(output: &Output) -> Option<String> {
+    let told = [&output.stderr.head, &output.stdout.head]
+        .iter()
+        .any(|text| text.to_text().contains("Value too large for defined data type"));
+    told.then(|| {
+        "a directory of another user or group cannot be written in the container (`--isolation process` writes for real)"
+            .into()
+    })
 }
 
 /// The first port of a loopback address in a text: `127.0.0.1:5432`, `localhost:5432`, `[::1]:5432`.

@@ -147,6 +147,9 @@ impl Cgroups {
 
     fn below(kind: CgroupKind, parent: &Path, pids: Option<PathBuf>, run: &str) -> Result<Self, String> {
         let name = format!("seatrial-{run}");
+        for parent in std::iter::once(parent).chain(pids.as_deref()) {
+            sweep(parent);
+        }
         let mut made = Self { kind, memory: parent.join(&name), pids: None, made: Vec::new() };
         let memory = made.memory.clone();
         made.make_dir(&memory).map_err(|error| format!("{}: {error}", memory.display()))?;
@@ -169,6 +172,24 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         self.remove();
+    }
+}
+
+/// A group of a run that was killed stays behind; one this old without processes is such a one.
+const ABANDONED: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Removes what killed runs left in `parent`. A group with processes cannot be removed, so no living run is hurt.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with("seatrial-");
+        let age = entry.metadata().ok().and_then(|meta| meta.modified().ok()?.elapsed().ok());
+        if is_ours && age.is_some_and(|age| age > ABANDONED) {
+            for slot in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                let _ = fs::remove_dir(slot.path());
+            }
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }
 

@@ -79,6 +79,8 @@ pub struct RootPlan {
 pub struct RootRequest {
     /// Paths that must be visible although they may lie under a fresh directory: project, toolchain, environment.
     pub keep: Vec<PathBuf>,
+    /// Directories that must be there: where they lie under a fresh one, they are made, empty.
+    pub make: Vec<PathBuf>,
     /// Device nodes beside the usual ones.
     pub devices: Vec<PathBuf>,
     /// True: /run is the host's own (its sockets answer), not a private layer over it.
@@ -103,8 +105,13 @@ impl RootPlan {
                 plan.mirror_dir(path, &mounts, request)?;
             }
             plan.kept = std::mem::take(&mut plan.entries);
+            let made = request.make.iter().filter(|path| path.starts_with("/tmp"));
+            plan.kept.extend(made.filter_map(|path| Top::of(path).ok()).map(Entry::Dir));
         }
         plan.mirror(Path::new("/"), &mounts, request)?;
+        if !rustix::process::geteuid().is_root() {
+            plan.own_overlays(request, &mounts);
+        }
         let named = request.devices.iter().filter_map(|path| path.strip_prefix("/dev").ok());
         for device in DEVICES.iter().map(Path::new).chain(named) {
             let is_device = std::fs::metadata(Path::new("/dev").join(device))
@@ -114,6 +121,28 @@ impl RootPlan {
             }
         }
         Ok(plan)
+    }
+
+    /// Overlays of their own for directories that the user may write although somebody else owns what they lie in:
+    /// an overlay copies a directory's parents up first, and the owner of those has no id in the slot.
+    fn own_overlays(&mut self, request: &RootRequest, mounts: &[PathBuf]) {
+        let shared = ["/var/tmp", "/run/lock", "/var/crash"].map(PathBuf::from);
+        for path in request.keep.iter().chain(&request.make).chain(&shared) {
+            let Some(path) = frontier(path) else { continue };
+            let is_top = |at: &Path| {
+                let tops = self.entries.iter().chain(&self.kept).filter_map(|entry| match entry {
+                    Entry::Overlay(top) | Entry::Dir(top) => Some(&top.path),
+                    Entry::Link { .. } | Entry::Bind { .. } | Entry::Copy(_) => None,
+                });
+                tops.into_iter().any(|top| top == at)
+            };
+            let covered = is_top(&path) || (is_own(&path) && path.parent().is_some_and(is_top));
+            let fresh = FRESH.iter().any(|fresh| path.starts_with(fresh));
+            let has_mounts = mounts.iter().any(|mount| mount != &path && mount.starts_with(&path));
+            if let (false, false, false, Ok(top)) = (covered, fresh, has_mounts, Top::of(&path)) {
+                self.entries.push(Entry::Overlay(top));
+            }
+        }
     }
 
     fn mirror(&mut self, dir: &Path, mounts: &[PathBuf], request: &RootRequest) -> io::Result<()> {
@@ -270,6 +299,24 @@ impl Top {
 
 fn path_from(reader: &mut Reader<'_>) -> Option<PathBuf> {
     reader.bytes().map(|bytes| PathBuf::from(OsStr::from_bytes(bytes)))
+}
+
+/// The outermost directory around a path that the user may write, going up through what the user owns.
+fn frontier(path: &Path) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(path).ok()?;
+    let writable = |dir: &Path| rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok();
+    let mut at = real.ancestors().find(|dir| dir.is_dir())?;
+    if !writable(at) {
+        return None;
+    }
+    while let Some(parent) = at.parent().filter(|parent| is_own(parent) && is_own(at)) {
+        at = parent;
+    }
+    Some(at.to_path_buf())
+}
+
+fn is_own(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// The real path when it lies in /tmp: its directory, if it is a file.

@@ -130,7 +130,7 @@ fn cgroups() -> Finding {
             good: false,
             found,
             lost: Some(
-                "peak memory is that of the largest process, and --memory limits address space instead"
+                "peak memory is that of the largest process, and --memory is not held to"
                     .into(),
             ),
             mend: Some("systemd-run --user --scope -p Delegate=yes seatrial ...".into()),

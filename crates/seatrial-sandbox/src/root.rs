@@ -166,10 +166,11 @@ impl Root {
             self.collect(written);
             return None;
         }
-        for index in 0..self.overlays.len() {
-            if self.overlays[index].layer.is_dirty() {
-                written.push(self.renew_overlay(index).ok()?);
-            }
+        let dirty: Vec<usize> =
+            (0..self.overlays.len()).filter(|index| self.overlays[*index].layer.is_dirty()).collect();
+        self.collect(written);
+        for index in dirty {
+            self.renew_overlay(index).ok()?;
         }
         for index in 0..self.fresh.len() {
             if self.fresh[index].watch.is_dirty() {
@@ -188,38 +189,46 @@ impl Root {
         }
     }
 
-    fn renew_overlay(&mut self, index: usize) -> Result<Written, Failure> {
-        let top = self.overlays[index].top.clone();
-        let lower = self.overlays[index].lower;
-        let failure = |errno| Failure { what: format!("renew {}", top.path.display()), errno };
+    /// Puts a clean layer in the place of an overlay's, and of all overlays below it, whose mounts go with it.
+    fn renew_overlay(&mut self, index: usize) -> Result<(), Failure> {
+        let path = self.overlays[index].top.path.clone();
+        let failure = |errno| Failure { what: format!("renew {}", path.display()), errno };
+        unmount(&path, UnmountFlags::DETACH).map_err(failure)?;
+        self.mount_again(&path)
+    }
+
+    /// Mounts the overlays at and below `path` with clean layers, the outer ones first.
+    fn mount_again(&mut self, path: &Path) -> Result<(), Failure> {
+        let failure = |errno| Failure { what: format!("renew {}", path.display()), errno };
         rustix::process::fchdir(&self.base).map_err(failure)?;
-        unmount(&top.path, UnmountFlags::DETACH).map_err(failure)?;
-        let layer = self.layer(&top, lower, &top.path)?;
-        rustix::process::chdir("/").map_err(failure)?;
-        let old = std::mem::replace(&mut self.overlays[index].layer, layer);
-        Ok(Written { path: top.path, layer: old.dir })
+        for index in 0..self.overlays.len() {
+            let Overlay { top, lower, .. } = &self.overlays[index];
+            if top.path.starts_with(path) {
+                let (top, lower) = (top.clone(), *lower);
+                self.overlays[index].layer = self.layer(&top, lower, &top.path)?;
+            }
+        }
+        rustix::process::chdir("/").map_err(failure)
     }
 
     /// Puts an empty directory in the place of a fresh one that was written. `None`: it cannot be done.
     fn renew_fresh(&mut self, index: usize) -> Option<()> {
         let path = self.fresh[index].path;
-        let is_tmp = path == "/tmp";
-        // Whatever is no overlay came from the host's root, which is out of reach by now.
-        if is_tmp && !self.kept.iter().all(|entry| matches!(entry, Entry::Overlay(_))) {
+        let of_tmp: Vec<Entry> = if path == "/tmp" { self.kept.clone() } else { Vec::new() };
+        // Whatever is neither overlay nor empty came from the host's root, which is out of reach by now.
+        if !of_tmp.iter().all(|entry| matches!(entry, Entry::Overlay(_) | Entry::Dir(_))) {
             return None;
         }
         unmount(path, UnmountFlags::DETACH).ok()?;
         tmpfs(path, &self.sized("mode=1777")).ok()?;
-        for at in 0..self.overlays.len() {
-            let top = self.overlays[at].top.clone();
-            if is_tmp && top.path.starts_with(path) {
-                // Its mount went with the old /tmp; the layer is clean already.
+        for entry in &of_tmp {
+            if let Entry::Overlay(top) | Entry::Dir(top) = entry {
                 make_dirs(Path::new("/"), &top.path).ok()?;
-                rustix::process::fchdir(&self.base).ok()?;
-                let lower = self.overlays[at].lower;
-                self.overlays[at].layer = self.layer(&top, lower, &top.path).ok()?;
-                rustix::process::chdir("/").ok()?;
+                own(&top.path, top).ok()?;
             }
+        }
+        if !of_tmp.is_empty() {
+            self.mount_again(Path::new(path)).ok()?;
         }
         self.fresh[index].watch = Watch::of(path).ok()?;
         Some(())

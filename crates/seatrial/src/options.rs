@@ -164,6 +164,7 @@ impl RunOptions {
             forward: self.forward.clone(),
             root: RootRequest {
                 keep: keep_visible,
+                make: vec![std::env::temp_dir()],
                 devices: self.device.clone(),
                 host_run: network == Network::Host,
             },

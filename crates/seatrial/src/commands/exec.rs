@@ -93,7 +93,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         (true, Some(End::Signal(signal))) => 128 + signal as u8,
         (true, Some(End::NotStarted { errno, .. })) => {
             let error = std::io::Error::from_raw_os_error(errno);
-            return Err(Error::new(exit::INCOMPLETE, format!("`{group}` could not be started: {error}")));
+            // As every shell has it: 127 for a program that is not there, 126 for one that cannot be executed.
+            let code = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            return Err(Error::new(code, format!("`{group}` could not be started: {error}")));
         }
         (true, Some(End::SlotLost) | None) => {
             if end.interrupted { exit::INTERRUPTED } else { exit::INCOMPLETE }
