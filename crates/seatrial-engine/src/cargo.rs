@@ -127,7 +127,6 @@ impl Cargo {
     }
 
     /// A handle to look at the state from elsewhere.
-    #[must_use]
     pub fn watch(&self) -> impl Fn() -> CargoState + use<> {
         let state = Arc::clone(&self.state);
         move || lock(&state).clone()
@@ -218,27 +217,27 @@ impl Reader {
             };
             let stdout = Captured::whole(result.output.unwrap_or_default().into_bytes());
             let output = Output { stdout, stderr: Captured::default() };
-            self.outbox.send(Input::Plan(PlanEvent::Reported { verdicts: vec![verdict], output }));
+            self.outbox.send(Input::Plan(Box::new(PlanEvent::Reported { verdicts: vec![verdict], output })));
         }
         for (number, trouble) in found.troubles.into_iter().enumerate() {
             let test = TestRef::new("doctests", &format!("(rustdoc {})", number + 1));
             let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(trouble) };
-            self.outbox.send(Input::Plan(PlanEvent::Reported {
+            self.outbox.send(Input::Plan(Box::new(PlanEvent::Reported {
                 verdicts: vec![verdict],
                 output: Output::default(),
-            }));
+            })));
         }
         if built == Some(true) && exit != Some(0) && !any_bad {
             let test = TestRef::new("doctests", "(cargo)");
             let code = exit.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
             let reason = Some(format!("cargo ended with {code} after the build"));
             let verdict = Verdict { test, outcome: Outcome::Error, reason };
-            self.outbox.send(Input::Plan(PlanEvent::Reported {
+            self.outbox.send(Input::Plan(Box::new(PlanEvent::Reported {
                 verdicts: vec![verdict],
                 output: Output::default(),
-            }));
+            })));
         }
-        self.outbox.send(Input::Plan(PlanEvent::FoundAll));
+        self.outbox.send(Input::Plan(Box::new(PlanEvent::FoundAll)));
     }
 }
 

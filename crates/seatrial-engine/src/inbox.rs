@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 #[derive(Debug)]
 pub enum Input {
     /// Something for the planner.
-    Plan(PlanEvent),
+    Plan(Box<PlanEvent>),
     /// Something for the user.
     Notice {
         /// How grave.

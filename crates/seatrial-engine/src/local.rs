@@ -76,6 +76,7 @@ pub(crate) struct Local<'a> {
     ended: Option<(InFlight, EndedParts)>,
     held: BTreeMap<u64, (JobId, Attempt, JobResult)>,
     lost: Option<InFlight>,
+    lost_memory: bool,
     work: VecDeque<RunAction>,
     buffer: Vec<u8>,
     mean: Mean,
@@ -157,6 +158,7 @@ pub fn run(
         said_read_only: false,
         given_up: 0,
         lost: None,
+        lost_memory: false,
     };
     local.begin().map_err(problem)?;
     while !local.complete {
@@ -216,7 +218,7 @@ impl Local<'_> {
     fn take_inputs(&mut self) {
         for input in self.inbox.take() {
             match input {
-                Input::Plan(event) => self.plan(event),
+                Input::Plan(event) => self.plan(*event),
                 Input::Notice { level, text, hint } => {
                     self.reporting.tell(self.clock.now(), Event::Notice { level, text, hint });
                 }
@@ -335,6 +337,7 @@ impl Local<'_> {
     fn slot_lost(&mut self, id: SlotId) {
         self.pool.unlisten(id);
         self.lost = self.pool.slot(id).and_then(|slot| slot.running.take());
+        self.lost_memory = self.pool.lacked_memory(id);
         self.pool.drop_slot(id);
         self.node(NodeEvent::SlotLost { slot: id });
         self.lost = None;
@@ -483,7 +486,7 @@ impl Local<'_> {
 
     /// The node's last word about a job: reads its result and passes it on, at once or when its layers are seen to.
     fn finished(&mut self, job: JobId, attempt: Attempt, cause: Cause) {
-        let lost = self.lost.take().map(|in_flight| (in_flight, EndedParts::lost()));
+        let lost = self.lost.take().map(|in_flight| (in_flight, EndedParts::lost(self.lost_memory)));
         let Some((in_flight, parts)) = self.ended.take().or(lost) else { return };
         let program = self.launches.get(&in_flight.spec.launch).map(|launch| launch.program.clone());
         let (spec, attempt_of, output) = in_flight.output();
@@ -495,7 +498,7 @@ impl Local<'_> {
         let bad = verdicts.iter().any(|verdict| verdict.outcome.is_bad());
         let notes = results::notes(&parts, bad, &output);
         let result = JobResult { end: Some(parts.end), usage: parts.usage, output, verdicts, notes };
-        let answer = self.policy.decides(bad) && !parts.written.is_empty() && spec.kind == JobKind::Verdict;
+        let answer = self.policy.decides(bad) && !parts.written.is_empty() && spec.kind != JobKind::Listing;
         let key = tag(job, attempt);
         if !parts.written.is_empty() {
             let test = spec.test.to_string();
@@ -512,6 +515,8 @@ impl Local<'_> {
         let Some((job, attempt, mut result)) = self.held.remove(&key) else { return };
         result.notes.extend(notes);
         if let Some(error) = error {
+            let told = Event::Notice { level: NoticeLevel::Error, text: error.clone(), hint: None };
+            self.reporting.tell(self.clock.now(), told);
             for verdict in &mut result.verdicts {
                 verdict.outcome = Outcome::Error;
                 verdict.reason = Some(error.clone());
@@ -564,11 +569,11 @@ impl EndedParts {
         }
     }
 
-    fn lost() -> Self {
+    fn lost(out_of_memory: bool) -> Self {
         Self {
             end: End::SlotLost,
             usage: Usage::default(),
-            out_of_memory: false,
+            out_of_memory,
             survivors: Vec::new(),
             written: Vec::new(),
         }

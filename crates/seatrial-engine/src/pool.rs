@@ -10,9 +10,10 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use seatrial_model::{Attempt, Instant, JobSpec, SlotId};
 use seatrial_sandbox::{
-    Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, why_no_containers,
+    Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, oom_kills, why_no_containers,
 };
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(crate) struct Pool {
     early: Vec<SlotId>,
     cgroups: Option<Cgroups>,
     memory: Option<u64>,
+    /// Each slot's count of kills for lack of memory, with what it was when the slot was made.
+    kills: BTreeMap<SlotId, (File, u64)>,
     max_processes: u64,
     tmp: PathBuf,
     /// Where private layers go when they are not kept in memory.
@@ -83,6 +86,7 @@ impl Pool {
             early: Vec::new(),
             cgroups: None,
             memory: settings.memory,
+            kills: BTreeMap::new(),
             max_processes: settings.max_processes,
             tmp: settings.tmp.join(format!("seatrial-{run}")),
             disk: settings.disk.clone(),
@@ -147,6 +151,11 @@ impl Pool {
 
     pub(crate) fn slot(&mut self, id: SlotId) -> Option<&mut LocalSlot> {
         self.slots.get_mut(&id)
+    }
+
+    /// True when the kernel killed something in the slot for lack of memory since it was made.
+    pub(crate) fn lacked_memory(&self, id: SlotId) -> bool {
+        self.kills.get(&id).is_some_and(|(events, before)| oom_kills(events) > *before)
     }
 
     /// All slots that are there.
@@ -301,7 +310,6 @@ impl Pool {
             None => None,
         };
         let mut vars = vec![format!("SEATRIAL_SLOT={}", id.0).into_bytes()];
-        vars.push(format!("NEXTEST_TEST_GLOBAL_SLOT={}", id.0).into_bytes());
         let mut spec = self.spec.clone();
         if spec.isolation == Isolation::Process {
             spec.tmp = self.tmp.join(&name);
@@ -314,9 +322,15 @@ impl Pool {
             std::fs::create_dir_all(&folder)?;
             spec.layers = Some(folder);
         }
+        if let Some((_, events)) = &memory
+            && let Ok(events) = events.try_clone().map(File::from)
+        {
+            let before = oom_kills(&events);
+            self.kills.insert(id, (events, before));
+        }
         let has_group = memory.is_some();
         let cgroups = &self.cgroups;
-        let slot = LocalSlot::start(&spec, memory, vars, |pid| match cgroups {
+        let slot = LocalSlot::start(id, &spec, memory, vars, |pid| match cgroups {
             Some(cgroups) if has_group => cgroups.enter(&name, pid),
             Some(_) | None => Ok(()),
         })?;

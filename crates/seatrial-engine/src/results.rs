@@ -23,6 +23,9 @@ pub(crate) fn verdicts(
         Cause::Natural | Cause::SlotLost => {}
     }
     match parts.end {
+        End::SlotLost if parts.out_of_memory => {
+            return one(Outcome::Oom, Some("killed for lack of memory, and its container with it".into()));
+        }
         End::SlotLost => return one(Outcome::Lost, Some("its slot died".into())),
         End::NotStarted { step, errno } => {
             let what = match step {

@@ -3,7 +3,7 @@
 use crate::capture::{Capture, SpillFolder, drain};
 use crate::launches::Prepared;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use seatrial_model::{Attempt, Instant, JobId, JobSpec, Output};
+use seatrial_model::{Attempt, Instant, JobId, JobSpec, Output, SlotId};
 use seatrial_sandbox::{Command, Slot, SlotSpec};
 use std::io;
 use std::process::Child;
@@ -39,6 +39,7 @@ pub(crate) fn tag(job: JobId, attempt: Attempt) -> u64 {
 /// A slot of this machine.
 #[derive(Debug)]
 pub(crate) struct LocalSlot {
+    id: SlotId,
     pub(crate) slot: Slot,
     child: Child,
     pub(crate) running: Option<InFlight>,
@@ -52,13 +53,14 @@ pub(crate) struct LocalSlot {
 impl LocalSlot {
     /// Starts a slot's zygote.
     pub(crate) fn start(
+        id: SlotId,
         spec: &SlotSpec,
         memory: Option<(OwnedFd, OwnedFd)>,
         vars: Vec<Vec<u8>>,
         before: impl FnOnce(u32) -> io::Result<()>,
     ) -> io::Result<Self> {
         let (slot, child) = Slot::start(spec, memory, before)?;
-        Ok(Self { slot, child, running: None, queued: None, listening: false, vars })
+        Ok(Self { id, slot, child, running: None, queued: None, listening: false, vars })
     }
 
     /// Hands a job over: it runs now, or after the one that runs.
@@ -76,6 +78,7 @@ impl LocalSlot {
             .map(|(name, value)| [name.0.as_slice(), b"=", value.0.as_slice()].concat())
             .chain([format!("SEATRIAL_ATTEMPT={}", attempt.0).into_bytes()])
             .chain(launch.for_nextest.then(|| format!("NEXTEST_ATTEMPT={}", attempt.0).into_bytes()))
+            .chain(launch.for_nextest.then(|| format!("NEXTEST_TEST_GLOBAL_SLOT={}", self.id.0).into_bytes()))
             .collect();
         let vars = launch.vars_with(&[&self.vars, &job_vars]);
         let args: Vec<&[u8]> = launch.args.iter().chain(&spec.args).map(|arg| arg.0.as_slice()).collect();

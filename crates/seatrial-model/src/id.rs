@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 /// One invocation and all its results: a time-ordered 63-bit number, `milliseconds since 1970 << 22 | random`.
 ///
-/// Shown in 13 digits of Crockford's base 32 (lower case), so that text order is time order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+/// Shown, and written on the wire, in 13 digits of Crockford's base 32 (lower case), so that text order is time order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(pub i64);
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -34,6 +33,18 @@ impl fmt::Display for RunId {
         let digits: Vec<u8> =
             (0..13).rev().map(|i| DIGITS[(self.0.cast_unsigned() >> (5 * i) & 31) as usize]).collect();
         f.pad(&String::from_utf8_lossy(&digits))
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p seatrial-model` writes the files anew; a changed line in a review is a changed form.
 
+#![expect(clippy::disallowed_methods, reason = "golden files lie on the disk")]
+
 use seatrial_model::{
-    Attempt, Bytes, Captured, Counts, End, Event, EventLine, JobId, JobKind, JobSpec, Launch, LaunchId, Limits,
-    NodeId, NoticeLevel, Outcome, Output, Reading, RunHeader, RunId, SlotId, SpawnStep, TestRef, Usage, Verdict,
-    WIRE_VERSION,
+    Attempt, Bytes, Captured, Counts, End, Event, EventLine, JobId, JobKind, JobSpec, Launch, LaunchId,
+    Limits, NodeId, NoticeLevel, Outcome, Output, Reading, RunHeader, RunId, SlotId, SpawnStep, TestRef,
+    Usage, Verdict, WIRE_VERSION,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,7 +43,11 @@ fn jobs() {
         args: vec!["--exact".into(), Bytes(vec![0xff, b'a'])],
         env: vec![("NEXTEST_ATTEMPT".into(), "1".into())],
         reading,
-        limits: Limits { timeout: Some(Duration::from_millis(1500)), slow_after: None, memory: Some(1 << 30) },
+        limits: Limits {
+            timeout: Some(Duration::from_millis(1500)),
+            slow_after: None,
+            memory: Some(1 << 30),
+        },
     };
     check(
         "job.jsonl",
@@ -135,7 +141,8 @@ fn events() {
 
 #[test]
 fn a_newer_writer_is_read() {
-    let unknown: EventLine = serde_json::from_str(r#"{"v":2,"at_us":1,"event":"moon-rose","phase":3}"#).unwrap();
+    let unknown: EventLine =
+        serde_json::from_str(r#"{"v":2,"at_us":1,"event":"moon-rose","phase":3}"#).unwrap();
     assert_eq!(unknown.event, Event::Unknown);
     let more = r#"{"v":2,"at_us":1,"event":"group-listed","group":"g","tests":1,"colour":"red"}"#;
     let known: EventLine = serde_json::from_str(more).unwrap();

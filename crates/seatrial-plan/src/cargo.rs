@@ -41,8 +41,8 @@ struct Binary {
     found: FoundBinary,
     group: Arc<str>,
     launch: LaunchId,
-    all: Option<Result<Vec<Listed>, Trouble>>,
-    ignored: Option<Result<Vec<Listed>, Trouble>>,
+    all: Option<Result<Vec<Listed>, Box<Trouble>>>,
+    ignored: Option<Result<Vec<Listed>, Box<Trouble>>>,
 }
 
 /// A listing that failed.
@@ -172,15 +172,15 @@ impl CargoPlan {
     fn listed(
         &mut self,
         binary: usize,
-        all: Result<Vec<Listed>, Trouble>,
-        ignored: Result<Vec<Listed>, Trouble>,
+        all: Result<Vec<Listed>, Box<Trouble>>,
+        ignored: Result<Vec<Listed>, Box<Trouble>>,
         out: &mut Vec<PlanAction>,
     ) {
         let custom = self.binaries[binary].found.custom_harness;
         match (all, ignored) {
             (Ok(all), Ok(ignored)) if !custom || !all.is_empty() => self.tests(binary, all, &ignored, out),
             (Ok(_) | Err(_), Ok(_) | Err(_)) if custom => self.whole(binary, out),
-            (Err(trouble), _) | (Ok(_), Err(trouble)) => self.unlisted(binary, trouble, out),
+            (Err(trouble), _) | (Ok(_), Err(trouble)) => self.unlisted(binary, *trouble, out),
             (Ok(_), Ok(_)) => {}
         }
     }
@@ -330,8 +330,8 @@ impl Planner for CargoPlan {
     }
 }
 
-fn read_list(end: Option<End>, output: Output, verdicts: &[Verdict]) -> Result<Vec<Listed>, Trouble> {
-    let trouble = |output, outcome, reason: String| Err(Trouble { end, output, outcome, reason });
+fn read_list(end: Option<End>, output: Output, verdicts: &[Verdict]) -> Result<Vec<Listed>, Box<Trouble>> {
+    let trouble = |output, outcome, reason: String| Err(Box::new(Trouble { end, output, outcome, reason }));
     match verdicts.first() {
         Some(verdict) if verdict.outcome == Outcome::Pass => {
             let stdout = [output.stdout.head.0.as_slice(), output.stdout.tail.0.as_slice()].concat();

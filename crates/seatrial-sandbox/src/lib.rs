@@ -31,6 +31,7 @@ pub use plan::{Entry, RootPlan, RootRequest, Top};
 pub use probe::{Finding, needs_disk_layers, probe, why_no_containers};
 pub use slot::{Command, Ended, JobEnd, LayerWritten, Slot, SlotMessage, Step};
 pub use spec::{Isolation, Network, SlotSpec};
+pub use zygote::oom_kills;
 
 use rustix::io::Errno;
 use std::fmt;

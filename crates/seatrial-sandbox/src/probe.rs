@@ -129,10 +129,7 @@ fn cgroups() -> Finding {
             what: "control groups",
             good: false,
             found,
-            lost: Some(
-                "peak memory is that of the largest process, and --memory is not held to"
-                    .into(),
-            ),
+            lost: Some("peak memory is that of the largest process, and --memory is not held to".into()),
             mend: Some("systemd-run --user --scope -p Delegate=yes seatrial ...".into()),
         },
     }

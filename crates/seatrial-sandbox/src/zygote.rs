@@ -549,8 +549,8 @@ fn read_number(file: &File) -> Option<u64> {
     std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
-/// The `oom_kill` line of `memory.events` (cgroup v2) or `memory.oom_control` (v1).
-fn oom_kills(events: &File) -> u64 {
+/// How often the kernel has killed in a group for lack of memory: the `oom_kill` line of `memory.events` (cgroup v2) or `memory.oom_control` (v1).
+pub fn oom_kills(events: &File) -> u64 {
     let mut text = [0u8; 512];
     let Ok(length) = events.read_at(&mut text, 0) else { return 0 };
     String::from_utf8_lossy(&text[..length])

@@ -201,7 +201,11 @@ impl Stream {
     fn end(&mut self, typed: &str) -> Vec<u8> {
         if let Some(thread) = self.thread.take() {
             wait_for(&format!("the end of the streams of `{typed}`: somebody holds them"), || {
-                if thread.is_finished() { Ok(()) } else { Err(String::from_utf8_lossy(&self.bytes()).into_owned()) }
+                if thread.is_finished() {
+                    Ok(())
+                } else {
+                    Err(String::from_utf8_lossy(&self.bytes()).into_owned())
+                }
             });
         }
         self.bytes()

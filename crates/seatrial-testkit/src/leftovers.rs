@@ -67,7 +67,8 @@ fn children() -> Vec<(u32, String, char)> {
         let mut fields = after.split_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent: u32 = fields.next()?.parse().ok()?;
-        (parent == this).then(|| (pid, before.split_once('(').map_or("?", |(_, name)| name).to_owned(), state))
+        (parent == this)
+            .then(|| (pid, before.split_once('(').map_or("?", |(_, name)| name).to_owned(), state))
     })
     .collect()
 }
@@ -80,7 +81,9 @@ pub fn descendants(of: u32) -> Vec<(u32, String)> {
     for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
         let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         let Some((before, after)) = stat.rsplit_once(')') else { continue };
-        let Some(parent) = after.split_whitespace().nth(1).and_then(|field| field.parse().ok()) else { continue };
+        let Some(parent) = after.split_whitespace().nth(1).and_then(|field| field.parse().ok()) else {
+            continue;
+        };
         all.push((pid, parent, before.split_once('(').map_or("?", |(_, name)| name).to_owned()));
     }
     let mut found: Vec<(u32, String)> = Vec::new();
@@ -127,7 +130,8 @@ pub fn leftovers(tmp: &Path) -> Leftovers {
 /// Entries of a directory that are named like Seatrial's.
 fn seatrials(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seatrial-"));
+    let named =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seatrial-"));
     entries.flatten().map(|entry| entry.path()).filter(named).collect()
 }
 

@@ -14,7 +14,9 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T
     loop {
         match look() {
             Ok(value) => return value,
-            Err(seen) if begun.elapsed() > Duration::from_secs(60) => panic!("{what}: in vain. Last seen: {seen}"),
+            Err(seen) if begun.elapsed() > Duration::from_secs(60) => {
+                panic!("{what}: in vain. Last seen: {seen}")
+            }
             Err(_) => std::thread::sleep(STEP),
         }
     }

@@ -38,7 +38,8 @@ pub struct World {
 }
 
 /// Variables that reach the command from outside: how to find programs and the toolchain.
-const KEPT: [&str; 6] = ["PATH", "LANG", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTUP_AUTO_INSTALL"];
+const KEPT: [&str; 6] =
+    ["PATH", "LANG", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTUP_AUTO_INSTALL"];
 
 impl World {
     /// A world of the user who runs the tests, with the built command.
@@ -88,7 +89,10 @@ impl World {
         if user.is_some() {
             // Root's own folders are closed to others, and so is a toolchain in them.
             env.retain(|(name, _)| name == "LANG");
-            env.push(("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into()));
+            env.push((
+                "PATH".to_owned(),
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
+            ));
         }
         let before = leftovers(&tmp);
         Self { root, binary, user, project, home, tmp, state, env, before, killed: Cell::new(false) }
@@ -201,7 +205,11 @@ impl World {
                 groups: now.groups.iter().filter(of_this_world).cloned().collect(),
                 files: now.files.difference(&self.before.files).cloned().collect(),
             };
-            if orphans.is_empty() && new == Leftovers::default() { Ok(()) } else { Err(format!("{orphans:?} {new:?}")) }
+            if orphans.is_empty() && new == Leftovers::default() {
+                Ok(())
+            } else {
+                Err(format!("{orphans:?} {new:?}"))
+            }
         });
     }
 }

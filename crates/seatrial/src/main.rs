@@ -34,9 +34,9 @@ Put it in front of the command you know:
 enum Command {
     /// Run Rust tests: `cargo test`'s arguments, each test in its own container
     #[command(disable_help_flag = true)]
-    Cargo(commands::cargo::Args),
+    Cargo(Box<commands::cargo::Args>),
     /// Run any command as jobs in containers
-    Exec(commands::exec::Args),
+    Exec(Box<commands::exec::Args>),
     /// List past runs
     History(commands::history::Args),
     /// Show a run, or one test of it with its output

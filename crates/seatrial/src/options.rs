@@ -1,4 +1,4 @@
-//! Options of everything that runs tests: what was typed ([`RunOptions`]) and what it means ([`Resolved`]).
+//! Options of everything that runs tests: what was typed ([`RunOptions`]) and what it means ([`Settings`]).
 
 use crate::exit::{Error, USAGE};
 use crate::places;
@@ -152,7 +152,8 @@ impl RunOptions {
                 host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
                 slots,
                 isolation: String::new(),
-                seed: self.seed.unwrap_or_else(random),
+                // 53 bits, which every reader of JSON keeps.
+                seed: self.seed.unwrap_or_else(|| random() >> 11),
                 revision: None,
             },
             slots,
@@ -224,7 +225,8 @@ pub(crate) fn random() -> u64 {
 /// `1500ms`, `30s`, `5m`, `1h`, `2.5` (seconds).
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits.trim().parse().map_err(|_| format!("`{text}` is no time (try `30s` or `500ms`)"))?;
+    let number: f64 =
+        digits.trim().parse().map_err(|_| format!("`{text}` is no time (try `30s` or `500ms`)"))?;
     let factor = match &text[digits.len()..] {
         "ms" => 0.001,
         "" | "s" => 1.0,

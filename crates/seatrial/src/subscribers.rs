@@ -6,7 +6,7 @@ use crate::places;
 use rustix::termios::tcgetwinsize;
 use seatrial_engine::Subscriber;
 use seatrial_history::{History, Recorder};
-use seatrial_model::{Event, Instant};
+use seatrial_model::{Event, Instant, NoticeLevel};
 use seatrial_report::junit::{Junit, Outputs};
 use seatrial_report::live::Frame;
 use seatrial_report::plain::Plain;
@@ -34,7 +34,9 @@ pub(crate) fn make(
     let mut all: Vec<Box<dyn Subscriber>> = Vec::new();
     if options.format == Some(Format::Json) {
         all.push(Box::new(Json { gone: false }));
-    } else if !silent {
+    } else if silent {
+        all.push(Box::new(Notices));
+    } else {
         let mut view = RunView::new();
         if let Some(total) = expectation.total {
             view.set_expected(total);
@@ -177,14 +179,30 @@ impl Subscriber for Json {
     fn tick(&mut self, _now: Instant) {}
 }
 
-/// GitHub's annotations on stdout, where its runner reads them.
+/// What the user must know of a run whose streams are the job's own.
+struct Notices;
+
+impl Subscriber for Notices {
+    fn events(&mut self, batch: &[(Instant, Event)]) {
+        for (_, event) in batch {
+            if let Event::Notice { level, text, hint } = event
+                && *level != NoticeLevel::Info
+            {
+                warn(text, hint.as_deref());
+            }
+        }
+    }
+
+    fn tick(&mut self, _now: Instant) {}
+}
+
+/// GitHub's annotations, on stderr, which its runner reads too: stdout may be event lines.
 struct Github;
 
 impl Subscriber for Github {
     fn events(&mut self, batch: &[(Instant, Event)]) {
-        let mut stdout = std::io::stdout().lock();
         for line in batch.iter().filter_map(|(_, event)| github::annotation(event)) {
-            let _ = writeln!(stdout, "{line}");
+            talk(&format!("{line}\n"));
         }
     }
 

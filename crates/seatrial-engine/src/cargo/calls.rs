@@ -176,7 +176,7 @@ impl Desk {
             args: libtest_args(args.iter().map(Vec::as_slice)),
             custom_harness: announced.custom_harness,
         };
-        self.outbox.send(Input::Plan(PlanEvent::Binary(found)));
+        self.outbox.send(Input::Plan(Box::new(PlanEvent::Binary(found))));
     }
 
     fn relay(&self, stream: UnixStream, call: &ShimCall, found: &doctest::DoctestCall) {
@@ -194,7 +194,7 @@ impl Desk {
             }
         }
         lock(&self.calls.open).insert(number, stream);
-        self.outbox.send(Input::Plan(PlanEvent::Relay { call: number, launch }));
+        self.outbox.send(Input::Plan(Box::new(PlanEvent::Relay { call: number, launch })));
     }
 
     /// The binary as the user's own runner, or nobody, would execute it.

@@ -110,10 +110,8 @@ fn run_in(
         run,
     });
     let history = super::exec::open_history();
-    let facts = history
-        .as_ref()
-        .and_then(|history| history.facts(&settings.header.project).ok())
-        .unwrap_or_default();
+    let facts =
+        history.as_ref().and_then(|history| history.facts(&settings.header.project).ok()).unwrap_or_default();
     let subscribers = subscribers::make(&own.options, history, &expected(&facts, command), false)?;
     let mut plan = CargoPlan::new(cargo_settings, own.options.limits());
     let watch = cargo.watch();
@@ -129,7 +127,9 @@ fn run_in(
         subscribers,
         &exit_code,
     )
-    .map_err(|text| Error::new(exit::INCOMPLETE, text).hint("`seatrial doctor` tells what this machine lacks"))?;
+    .map_err(|text| {
+        Error::new(exit::INCOMPLETE, text).hint("`seatrial doctor` tells what this machine lacks")
+    })?;
     subscribers::say_problems(&end.problems);
     Ok(end.exit_code)
 }
@@ -204,10 +204,9 @@ fn request(
         .or_else(|| value("HOME").map(|home| PathBuf::from(OsString::from_vec(home.0)).join(".cargo")))
         .unwrap_or_default();
     let wrong = |error: seatrial_frameworks::cargo::config::ConfigError| Error::new(USAGE, error.to_string());
-    let configs = load(cwd, &home, &command.config, &mut |path| std::fs::read_to_string(path).ok())
-        .map_err(wrong)?;
-    let targets =
-        build_targets(&command.targets, value("CARGO_BUILD_TARGET").as_ref(), &configs, HOSTS[0]);
+    let configs =
+        load(cwd, &home, &command.config, &mut |path| std::fs::read_to_string(path).ok()).map_err(wrong)?;
+    let targets = build_targets(&command.targets, value("CARGO_BUILD_TARGET").as_ref(), &configs, HOSTS[0]);
     let mut vars = Vec::new();
     let mut args = command.argv();
     let mut runner = Vec::new();
@@ -255,7 +254,9 @@ const HOSTS: [&str; 2] = ["aarch64-unknown-linux-gnu", "aarch64-unknown-linux-mu
 fn platform(triple: &str, configs: &[Config]) -> Platform {
     let asks = configs.iter().any(|config| {
         let targets = config.table.get("target").and_then(|targets| targets.as_table());
-        targets.is_some_and(|targets| targets.iter().any(|(key, of)| key.starts_with("cfg(") && of.get("runner").is_some()))
+        targets.is_some_and(|targets| {
+            targets.iter().any(|(key, of)| key.starts_with("cfg(") && of.get("runner").is_some())
+        })
     });
     let text = asks.then(|| {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());

@@ -70,12 +70,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         run: new_run(),
     });
     let seed = settings.header.seed;
-    let mut plan =
-        ArrayPlan::new(launch, &group, indices.unwrap_or(1..=1), seed, args.options.limits());
+    let mut plan = ArrayPlan::new(launch, &group, indices.unwrap_or(1..=1), seed, args.options.limits());
     let history = open_history();
     let facts = Facts::default();
-    let subscribers =
-        subscribers::make(&args.options, history, &Expectation::default(), passthrough)?;
+    let subscribers = subscribers::make(&args.options, history, &Expectation::default(), passthrough)?;
     let (outbox, inbox) = inbox().map_err(|error| Error::new(exit::INCOMPLETE, error.to_string()))?;
     let end = seatrial_engine::run(
         &mut settings,
@@ -86,7 +84,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         subscribers,
         &exit::code,
     )
-    .map_err(|text| Error::new(exit::INCOMPLETE, text).hint("`seatrial doctor` tells what this machine lacks"))?;
+    .map_err(|text| {
+        Error::new(exit::INCOMPLETE, text).hint("`seatrial doctor` tells what this machine lacks")
+    })?;
     subscribers::say_problems(&end.problems);
     Ok(match (passthrough, end.end) {
         (true, Some(End::Exit(code))) => code as u8,
@@ -98,7 +98,11 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
             return Err(Error::new(code, format!("`{group}` could not be started: {error}")));
         }
         (true, Some(End::SlotLost) | None) => {
-            if end.interrupted { exit::INTERRUPTED } else { exit::INCOMPLETE }
+            if end.interrupted {
+                exit::INTERRUPTED
+            } else {
+                exit::INCOMPLETE
+            }
         }
         (false, _) => end.exit_code,
     })
@@ -106,8 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
 
 /// History for recording; without it the run goes on, and it is said.
 pub(crate) fn open_history() -> Option<History> {
-    let opened = past::folder()
-        .and_then(|folder| History::open(&folder).map_err(past::told));
+    let opened = past::folder().and_then(|folder| History::open(&folder).map_err(past::told));
     match opened {
         Ok(history) => Some(history),
         Err(error) => {
@@ -123,5 +126,9 @@ fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
     let last = last.strip_prefix('=').unwrap_or(last);
     let first: u64 = first.parse().map_err(|_| bad())?;
     let last: u64 = last.parse().map_err(|_| bad())?;
-    if first > last { Err(format!("`{text}` is empty: {first} is more than {last}")) } else { Ok(first..=last) }
+    if first > last {
+        Err(format!("`{text}` is empty: {first} is more than {last}"))
+    } else {
+        Ok(first..=last)
+    }
 }

@@ -33,7 +33,17 @@ pub(crate) fn open() -> Result<History, Error> {
 /// A history error as the command's.
 pub(crate) fn told(error: seatrial_history::Error) -> Error {
     let hint = error.hint();
-    let told = Error::new(INCOMPLETE, error.to_string());
+    let code = match error {
+        seatrial_history::Error::NoSuchRun { .. } | seatrial_history::Error::AmbiguousRun { .. } => USAGE,
+        seatrial_history::Error::NoAccess { .. }
+        | seatrial_history::Error::Full { .. }
+        | seatrial_history::Error::Locked { .. }
+        | seatrial_history::Error::Corrupt { .. }
+        | seatrial_history::Error::Newer { .. }
+        | seatrial_history::Error::Missing { .. }
+        | seatrial_history::Error::Sqlite { .. } => INCOMPLETE,
+    };
+    let told = Error::new(code, error.to_string());
     match hint {
         Some(hint) => told.hint(hint),
         None => told,
@@ -46,8 +56,7 @@ pub(crate) fn date(unix_ms: u64) -> String {
     let days = i64::try_from(minutes / 1440).unwrap_or(0) + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;

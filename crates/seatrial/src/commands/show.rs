@@ -49,23 +49,28 @@ fn show_run(history: &History, run: RunId, all: bool) -> Result<u8, Error> {
         text.push_str(&format!("  {name}={value}\n"));
     }
     text.push_str(&format!("  {:?}", row.state).to_lowercase());
-    text.push_str(&format!("{}\n\n", row.wall.map(|wall| format!(" after {}", format::duration(wall))).unwrap_or_default()));
+    text.push_str(&format!(
+        "{}\n\n",
+        row.wall.map(|wall| format!(" after {}", format::duration(wall))).unwrap_or_default()
+    ));
     for result in history.results(run, !all).map_err(told)? {
         text.push_str(&result_line(&result));
     }
-    text.push_str(&format!(
-        "{} passed, {} failed, {} skipped\n",
-        counts.passed,
-        counts.failed + counts.errors,
-        counts.skipped
-    ));
+    text.push_str(&format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped));
+    for (count, what) in [(counts.flaky, "flaky"), (counts.errors, "errors"), (counts.not_run, "not run")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    text.push('\n');
     print(&text);
     Ok(crate::exit::OK)
 }
 
 fn result_line(result: &ResultRow) -> String {
     let reason = result.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let attempt = if result.attempt.0 > 1 { format!(" (attempt {})", result.attempt.0) } else { String::new() };
+    let attempt =
+        if result.attempt.0 > 1 { format!(" (attempt {})", result.attempt.0) } else { String::new() };
     format!(
         "{:<9} {:>9}  {}{attempt}{reason}\n",
         result.outcome.name(),
@@ -82,8 +87,11 @@ fn show_test(history: &History, run: RunId, text: &str) -> Result<u8, Error> {
     };
     if tests.len() > 1 {
         let names: Vec<String> = tests.iter().take(20).map(|test| format!("  {run}/{test}")).collect();
-        return Err(Error::new(crate::exit::USAGE, format!("`{text}` is {} tests of run {run}:\n{}", tests.len(), names.join("\n")))
-            .hint("name one of them in full"));
+        return Err(Error::new(
+            crate::exit::USAGE,
+            format!("`{text}` is {} tests of run {run}:\n{}", tests.len(), names.join("\n")),
+        )
+        .hint("name one of them in full"));
     }
     let mut out = String::new();
     for result in history.attempts(run, test).map_err(told)? {

@@ -41,7 +41,11 @@ fn failures_are_shown_with_their_output_and_counted_last() {
             .arg("echo said-{index}; echo moaned-{index} >&2; test {index} != 4")
             .run()
             .exits(1);
-        ran.tells("said-4").tells("moaned-4").tells("exit code 1").hides("said-3").ends("5 passed, 1 failed, 0 skipped");
+        ran.tells("said-4")
+            .tells("moaned-4")
+            .tells("exit code 1")
+            .hides("said-3")
+            .ends("5 passed, 1 failed, 0 skipped");
         assert!(ran.stdout.is_empty(), "talk belongs on stderr: {ran:?}");
     }
 }
@@ -62,8 +66,10 @@ fn seeds(seed: &str) -> Vec<(String, String)> {
     let ran = call.args(["sh", "-c", "echo $SEATRIAL_SEED"]).run().exits(0);
     let text = |value: &serde_json::Value| value.as_str().unwrap().trim().to_owned();
     let events = ran.events_of("attempt-finished");
-    let mut seeds: Vec<_> =
-        events.iter().map(|event| (text(&event["test"]["name"]), text(&event["output"]["stdout"]["head"]))).collect();
+    let mut seeds: Vec<_> = events
+        .iter()
+        .map(|event| (text(&event["test"]["name"]), text(&event["output"]["stdout"]["head"])))
+        .collect();
     seeds.sort();
     seeds
 }
@@ -73,14 +79,20 @@ fn a_seed_repeats_the_jobs_seeds() {
     let first = seeds("42");
     assert_eq!(first, seeds("42"));
     let others = seeds("43");
-    assert!(first.iter().zip(&others).all(|(one, other)| one.0 == other.0 && one.1 != other.1), "{first:?} {others:?}");
+    assert!(
+        first.iter().zip(&others).all(|(one, other)| one.0 == other.0 && one.1 != other.1),
+        "{first:?} {others:?}"
+    );
     let distinct: std::collections::BTreeSet<&str> = first.iter().map(|(_, seed)| seed.as_str()).collect();
     assert_eq!(distinct.len(), 5);
 }
 
 #[test]
 fn after_max_fail_the_rest_is_not_run() {
-    let ran = world().seatrial(["exec", "-n", "50", "-j", "1", "--max-fail", "2", "--format", "json", "--", "false"]).run().exits(1);
+    let ran = world()
+        .seatrial(["exec", "-n", "50", "-j", "1", "--max-fail", "2", "--format", "json", "--", "false"])
+        .run()
+        .exits(1);
     let counts = ran.finished()["counts"].clone();
     let (failed, not_run) = (counts["failed"].as_u64().unwrap(), counts["not_run"].as_u64().unwrap());
     // The slot may hold its next job already, which runs on.
@@ -95,14 +107,19 @@ fn a_second_attempt_that_passes_is_flaky() {
     let counts = ran.finished()["counts"].clone();
     assert_eq!((counts["passed"].clone(), counts["flaky"].clone()), (3.into(), 1.into()), "{ran:?}");
     assert_eq!(ran.events_of("attempt-finished").len(), 5);
-    let people = world.seatrial(["exec", "-n", "2", "--retries", "1", "--", "sh", "-c", "test $SEATRIAL_ATTEMPT = 2"]).run();
+    let people = world
+        .seatrial(["exec", "-n", "2", "--retries", "1", "--", "sh", "-c", "test $SEATRIAL_ATTEMPT = 2"])
+        .run();
     people.exits(0).tells("flaky");
 }
 
 #[test]
 fn a_job_that_keeps_failing_is_tried_so_often() {
     let world = world();
-    let ran = world.seatrial(["exec", "-n", "1", "--retries", "2", "--format", "json", "--", "false"]).run().exits(1);
+    let ran = world
+        .seatrial(["exec", "-n", "1", "--retries", "2", "--format", "json", "--", "false"])
+        .run()
+        .exits(1);
     assert_eq!(ran.events_of("attempt-finished").len(), 3);
     assert_eq!(ran.finished()["counts"]["failed"], 1);
 }
@@ -123,7 +140,8 @@ fn an_interrupt_ends_the_run_with_a_summary() {
 #[test]
 fn a_second_interrupt_does_not_wait_for_the_grace() {
     let world = world();
-    let call = world.seatrial(["exec", "-n", "4", "-j", "2", "--grace", "1000s", "--format", "json", "--", "sh", "-c"]);
+    let call = world
+        .seatrial(["exec", "-n", "4", "-j", "2", "--grace", "1000s", "--format", "json", "--", "sh", "-c"]);
     // A job that ignores the polite signal holds the run up until the second one.
     let started = call.arg("trap '' TERM INT HUP; echo up; while :; do sleep 1000; done").start();
     started.tells("attempt-started");
@@ -136,6 +154,9 @@ fn a_second_interrupt_does_not_wait_for_the_grace() {
 
 #[test]
 fn many_slots_do_no_harm() {
-    let ran = world().seatrial(["exec", "-n", "60", "-j", "12", "--", "sh", "-c", "echo x > /tmp/mine"]).run().exits(0);
+    let ran = world()
+        .seatrial(["exec", "-n", "60", "-j", "12", "--", "sh", "-c", "echo x > /tmp/mine"])
+        .run()
+        .exits(0);
     ran.ends("60 passed, 0 failed, 0 skipped");
 }

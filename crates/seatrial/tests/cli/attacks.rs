@@ -5,10 +5,12 @@ use seatrial_testkit::{Ran, World};
 
 /// A script that does nothing unless it runs in a container: these attacks must never meet the machine itself.
 fn inside(script: &str) -> String {
-    let link = |kind: &str| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().display().to_string();
+    let link =
+        |kind: &str| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().display().to_string();
     let mut guard = String::new();
     for kind in ["user", "pid", "mnt"] {
-        guard.push_str(&format!("test \"$(readlink /proc/self/ns/{kind})\" != '{}' || exit 99\n", link(kind)));
+        guard
+            .push_str(&format!("test \"$(readlink /proc/self/ns/{kind})\" != '{}' || exit 99\n", link(kind)));
     }
     guard + script
 }
@@ -22,7 +24,12 @@ fn attack(world: &World, script: &str) -> Ran {
 
 /// The same as an array.
 fn attacks(world: &World, options: &[&str], script: &str) -> Ran {
-    let call = world.seatrial(["exec", "--isolation", "cow"]).args(options).args(["--", "bash", "-c", &inside(script)]);
+    let call = world.seatrial(["exec", "--isolation", "cow"]).args(options).args([
+        "--",
+        "bash",
+        "-c",
+        &inside(script),
+    ]);
     call.run()
 }
 
@@ -31,26 +38,33 @@ fn all_fail(world: &World, commands: &[&str]) {
     for command in commands {
         let ran = attack(world, command);
         assert_ne!(ran.code(), 0, "`{command}` succeeded: {ran:?}");
-        let denied = ["denied", "not permitted", "must be superuser", "must be root", "Read-only", "Invalid argument"];
-        assert!(denied.iter().any(|word| ran.err().contains(word)), "`{command}` fails for another reason: {ran:?}");
+        let denied =
+            ["denied", "not permitted", "must be superuser", "must be root", "Read-only", "Invalid argument"];
+        assert!(
+            denied.iter().any(|word| ran.err().contains(word)),
+            "`{command}` fails for another reason: {ran:?}"
+        );
     }
 }
 
 #[test]
 fn init_is_closed() {
     for world in worlds() {
-        all_fail(&world, &[
-            "ls /proc/1/root/",
-            "readlink -v /proc/1/exe",
-            "cat /proc/1/fd/0",
-            "readlink -v /proc/1/fd/3",
-            "exec 3</proc/1/mem",
-            "exec 3<>/proc/1/mem",
-            "exec 3</proc/1/environ && cat <&3",
-            "readlink -v /proc/1/cwd",
-            "readlink -v /proc/1/ns/mnt",
-            "exec 3</proc/1/maps && cat <&3",
-        ]);
+        all_fail(
+            &world,
+            &[
+                "ls /proc/1/root/",
+                "readlink -v /proc/1/exe",
+                "cat /proc/1/fd/0",
+                "readlink -v /proc/1/fd/3",
+                "exec 3</proc/1/mem",
+                "exec 3<>/proc/1/mem",
+                "exec 3</proc/1/environ && cat <&3",
+                "readlink -v /proc/1/cwd",
+                "readlink -v /proc/1/ns/mnt",
+                "exec 3</proc/1/maps && cat <&3",
+            ],
+        );
     }
 }
 
@@ -113,7 +127,10 @@ fn the_core_pattern_cannot_be_written() {
 fn no_descriptor_of_the_run_is_left_open() {
     for world in worlds() {
         let script = "import os; print(sorted(f for f in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{f}')))";
-        let ran = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "/usr/bin/python3", "-c", script]).run().exits(0);
+        let ran = world
+            .seatrial(["exec", "-n", "1", "--format", "json", "--", "/usr/bin/python3", "-c", script])
+            .run()
+            .exits(0);
         let said = ran.events_of("attempt-finished")[0]["output"]["stdout"]["head"].clone();
         assert_eq!(said, "['0', '1', '2']\n");
     }
@@ -171,7 +188,8 @@ fn a_job_may_delete_its_own_directory() {
 fn a_full_scratch_is_the_jobs_problem_and_gets_a_hint() {
     for world in worlds() {
         let script = "head -c 100000000 /dev/zero > /tmp/big";
-        let call = world.seatrial(["exec", "-n", "2", "-j", "1", "--scratch", "16M", "--", "sh", "-c", script]);
+        let call =
+            world.seatrial(["exec", "-n", "2", "-j", "1", "--scratch", "16M", "--", "sh", "-c", script]);
         let ran = call.run().exits(1);
         ran.tells("No space left on device").tells("--scratch").ends("0 passed, 2 failed, 0 skipped");
         let script = "head -c 100000000 /dev/zero > ./big";
@@ -194,7 +212,19 @@ fn memory_is_limited_where_control_groups_allow() {
     let doctor = world.seatrial(["doctor"]).run();
     let limited = doctor.out().lines().any(|line| line.starts_with("ok") && line.contains("control groups"));
     let script = "block = bytearray(400_000_000); print(len(block))";
-    let call = world.seatrial(["exec", "-n", "1", "--memory", "64M", "--format", "json", "--", "/usr/bin/python3", "-c", script]);
+    let call = world.seatrial([
+        "exec",
+        "-n",
+        "1",
+        "--memory",
+        "64M",
+        "--format",
+        "json",
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        script,
+    ]);
     let ran = call.run();
     if limited {
         assert_eq!(ran.outcomes()[0].2, "oom", "{ran:?}");
@@ -202,7 +232,10 @@ fn memory_is_limited_where_control_groups_allow() {
     } else {
         // The promise that cannot be kept is said.
         let notices = ran.events_of("notice");
-        assert!(notices.iter().any(|notice| notice["text"].as_str().unwrap().contains("--memory")), "{ran:?}");
+        assert!(
+            notices.iter().any(|notice| notice["text"].as_str().unwrap().contains("--memory")),
+            "{ran:?}"
+        );
         assert_eq!(ran.outcomes()[0].2, "pass", "{ran:?}");
     }
     // The next job is not harmed.

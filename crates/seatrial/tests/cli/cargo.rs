@@ -62,7 +62,9 @@ fn the_suite_ends_as_its_model_says() {
     let found: BTreeSet<_> = found.into_iter().collect();
     let wrong: Vec<_> = found.symmetric_difference(&expected).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    let count = |outcomes: &[&str]| expected.iter().filter(|(_, _, outcome)| outcomes.contains(&outcome.as_str())).count();
+    let count = |outcomes: &[&str]| {
+        expected.iter().filter(|(_, _, outcome)| outcomes.contains(&outcome.as_str())).count()
+    };
     let counts = ran.finished()["counts"].clone();
     assert_eq!(counts["passed"], count(&["pass"]));
     assert_eq!(counts["failed"], count(&["fail", "crash"]));
@@ -85,7 +87,8 @@ fn the_suite_ends_as_its_model_says() {
 fn a_filter_selects_as_cargos_does() {
     let world = world();
     let ran = cargo(&world, &["-p", "outcomes", "--format", "json", "nested::"]).run().exits(0);
-    let names: Vec<(String, String)> = ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
+    let names: Vec<(String, String)> =
+        ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
     assert_eq!(names, [("tests::nested::deeper::passes".to_owned(), "pass".to_owned())]);
 }
 
@@ -99,10 +102,15 @@ fn a_filter_that_matches_nothing_is_4() {
 #[test]
 fn ignored_tests_run_when_asked_for() {
     let world = world();
-    let ran = cargo(&world, &["-p", "outcomes", "--lib", "--format", "json", "--", "--ignored"]).run().exits(1);
-    let names: Vec<(String, String)> = ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
+    let ran =
+        cargo(&world, &["-p", "outcomes", "--lib", "--format", "json", "--", "--ignored"]).run().exits(1);
+    let names: Vec<(String, String)> =
+        ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
     let pair = |name: &str, outcome: &str| (format!("tests::{name}"), outcome.to_owned());
-    assert_eq!(names, [pair("ignored", "pass"), pair("ignored_and_fails", "fail"), pair("ignored_with_reason", "pass")]);
+    assert_eq!(
+        names,
+        [pair("ignored", "pass"), pair("ignored_and_fails", "fail"), pair("ignored_with_reason", "pass")]
+    );
 }
 
 #[test]
@@ -159,8 +167,14 @@ fn help_and_lists_are_cargos() {
 fn the_test_sees_what_cargo_test_gives_it() {
     // The suite's own tests check directory, build script output and programs; here the whole environment is compared.
     let world = world();
-    world.write("Cargo.toml", "[package]\nname = \"env-seen\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n");
-    world.write("src/lib.rs", "#[test] fn env() { for (k, v) in std::env::vars() { println!(\"VAR {k}={v}\"); } panic!() }\n");
+    world.write(
+        "Cargo.toml",
+        "[package]\nname = \"env-seen\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n",
+    );
+    world.write(
+        "src/lib.rs",
+        "#[test] fn env() { for (k, v) in std::env::vars() { println!(\"VAR {k}={v}\"); } panic!() }\n",
+    );
     let seen = |text: &str| -> BTreeSet<String> {
         let own = ["SEATRIAL_", "NEXTEST", "_=", "TMPDIR=", "CARGO_TARGET_X86_64", "CARGO_TARGET_AARCH64"];
         let lines = text.lines().filter_map(|line| line.trim().strip_prefix("VAR "));
@@ -173,4 +187,3 @@ fn the_test_sees_what_cargo_test_gives_it() {
     let missing: Vec<_> = native.difference(&ours).collect();
     assert!(missing.is_empty(), "{missing:#?} of {ours:#?}");
 }
-

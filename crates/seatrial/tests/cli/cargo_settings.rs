@@ -34,10 +34,12 @@ fn tests_share_statics_only_when_a_binary_is_one_process() {
 
 #[test]
 fn in_one_process_a_crash_fails_its_test_alone() {
-    let world = package("#[test] fn a() {}\n#[test] fn crash() { std::process::abort() }\n#[test] fn z() {}\n");
+    let world =
+        package("#[test] fn a() {}\n#[test] fn crash() { std::process::abort() }\n#[test] fn z() {}\n");
     world.write("seatrial.toml", "[cargo]\nexecution = \"binary\"\n");
     let ran = cargo(&world, &["--format", "json"]).run().exits(1);
-    let outcomes: Vec<(String, String)> = ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
+    let outcomes: Vec<(String, String)> =
+        ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
     let pair = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
     assert_eq!(outcomes, [pair("a", "pass"), pair("crash", "crash"), pair("z", "pass")]);
 }
@@ -63,7 +65,8 @@ fn settings_that_nobody_knows_are_warned_of_and_wrong_ones_refused() {
 
 #[test]
 fn a_test_that_passes_when_tried_again_is_flaky() {
-    let lib = "#[test] fn second() { assert_eq!(std::env::var(\"SEATRIAL_ATTEMPT\").as_deref(), Ok(\"2\")) }\n";
+    let lib =
+        "#[test] fn second() { assert_eq!(std::env::var(\"SEATRIAL_ATTEMPT\").as_deref(), Ok(\"2\")) }\n";
     let world = package(lib);
     let ran = cargo(&world, &["--retries", "2", "--format", "json"]).run().exits(0);
     let counts = ran.finished()["counts"].clone();
@@ -74,7 +77,9 @@ fn a_test_that_passes_when_tried_again_is_flaky() {
 
 #[test]
 fn the_users_own_runner_is_chained() {
-    let world = package("#[test] fn runs_below_it() { assert_eq!(std::env::var(\"RAN_BY\").as_deref(), Ok(\"mine\")) }\n");
+    let world = package(
+        "#[test] fn runs_below_it() { assert_eq!(std::env::var(\"RAN_BY\").as_deref(), Ok(\"mine\")) }\n",
+    );
     let runner = world.script("runner.sh", "#!/bin/sh\nRAN_BY=mine exec \"$@\"\n");
     let triple = if cfg!(target_arch = "aarch64") { "AARCH64" } else { "X86_64" };
     cargo(&world, &[]).run().exits(1);
@@ -92,7 +97,9 @@ fn the_users_own_runner_is_chained() {
 fn ten_thousand_tests_are_listed_and_a_selection_runs() {
     // Ten modules of ten of ten of ten tests: one macro, expanded four deep.
     let digits = "d0 d1 d2 d3 d4 d5 d6 d7 d8 d9";
-    let modules = |inner: &str| digits.split(' ').map(|digit| format!("mod {digit} {{ {inner} }} ")).collect::<String>();
+    let modules = |inner: &str| {
+        digits.split(' ').map(|digit| format!("mod {digit} {{ {inner} }} ")).collect::<String>()
+    };
     let tests: String = digits.split(' ').map(|digit| format!("#[test] fn {digit}() {{}} ")).collect();
     let lib = format!(
         "macro_rules! tens {{ () => {{ {tests} }} }}
@@ -112,7 +119,10 @@ macro_rules! thousands {{ () => {{ {} }} }}
     assert!(outcomes.iter().all(|(_, name, outcome)| name.contains("d3::d1::") && outcome == "pass"));
     // d3::d1::*::*, and *::d3::d1::*.
     assert_eq!(outcomes.len(), 100 + 100, "{}", outcomes.len());
-    let ran = cargo(&world, &["--format", "json", "--", "d3::d1::", "d7::d2::d", "--exact", "d0::d0::d0::d0"]).run().exits(0);
+    let ran =
+        cargo(&world, &["--format", "json", "--", "d3::d1::", "d7::d2::d", "--exact", "d0::d0::d0::d0"])
+            .run()
+            .exits(0);
     assert_eq!(ran.outcomes().len(), 1);
 }
 
@@ -138,9 +148,15 @@ fn main() {
 "##;
     world.write("tests/odd.rs", main);
     let ran = cargo(&world, &["--format", "json", "--test", "odd"]).run().exits(1);
-    let outcomes: Vec<(String, String)> = ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
+    let outcomes: Vec<(String, String)> =
+        ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
     let pair = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
-    let expected = [pair("a/b::c <T> 'q'", "pass"), pair("fails ✗", "fail"), pair("größe: 船", "pass"), pair("with  two blanks", "pass")];
+    let expected = [
+        pair("a/b::c <T> 'q'", "pass"),
+        pair("fails ✗", "fail"),
+        pair("größe: 船", "pass"),
+        pair("with  two blanks", "pass"),
+    ];
     assert_eq!(outcomes, expected);
     world.seatrial(["show", "last/odd::odd fails ✗"]).run().exits(0).tells("no: fails ✗");
 }

@@ -8,7 +8,8 @@ use seatrial_testkit::wait_for;
 #[test]
 fn a_job_over_its_time_is_ended() {
     for world in worlds() {
-        let call = world.seatrial(["exec", "-n", "2", "--timeout", "300ms", "--format", "json", "--", "sh", "-c"]);
+        let call =
+            world.seatrial(["exec", "-n", "2", "--timeout", "300ms", "--format", "json", "--", "sh", "-c"]);
         let ran = call.arg("test {index} = 1 || { echo before; sleep 1000; }").run().exits(1);
         let outcomes: Vec<String> = ran.outcomes().into_iter().map(|(_, _, outcome)| outcome).collect();
         assert_eq!(outcomes, ["pass", "timeout"]);
@@ -20,7 +21,8 @@ fn a_job_over_its_time_is_ended() {
 fn a_job_hears_the_polite_signal_first() {
     let world = world();
     let script = "trap 'echo polite; exit 0' TERM; sleep 1000 & wait";
-    let call = world.seatrial(["exec", "-n", "1", "--timeout", "300ms", "--grace", "60s", "--", "sh", "-c", script]);
+    let call =
+        world.seatrial(["exec", "-n", "1", "--timeout", "300ms", "--grace", "60s", "--", "sh", "-c", script]);
     call.run().exits(1).tells("polite").tells("timed out");
 }
 
@@ -28,7 +30,19 @@ fn a_job_hears_the_polite_signal_first() {
 fn a_job_that_ignores_the_polite_signal_is_killed_after_the_grace() {
     for world in worlds() {
         let script = "trap '' TERM; while :; do sleep 1000; done";
-        let call = world.seatrial(["exec", "-n", "1", "--timeout", "200ms", "--grace", "200ms", "--", "sh", "-c", script]);
+        let call = world.seatrial([
+            "exec",
+            "-n",
+            "1",
+            "--timeout",
+            "200ms",
+            "--grace",
+            "200ms",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ]);
         call.run().exits(1).tells("timed out").ends("0 passed, 1 failed, 0 skipped");
     }
 }
@@ -37,7 +51,9 @@ fn a_job_that_ignores_the_polite_signal_is_killed_after_the_grace() {
 fn slow_jobs_are_announced() {
     let world = world();
     let script = "until test -e go; do sleep 0.01; done";
-    let started = world.seatrial(["exec", "-n", "1", "--slow-timeout", "50ms", "--format", "json", "--", "sh", "-c", script]).start();
+    let started = world
+        .seatrial(["exec", "-n", "1", "--slow-timeout", "50ms", "--format", "json", "--", "sh", "-c", script])
+        .start();
     started.tells("\"event\":\"slow\"");
     started.signal(Signal::INT);
     started.end().exits(130);
@@ -49,7 +65,8 @@ fn double_forked_daemons_end_with_their_job() {
         let script = "(setsid sh -c 'sleep 1000 & sleep 1000' >/dev/null 2>&1 </dev/null &) ; echo started";
         world.sh(script).exits(0).says("started");
         let call = world.seatrial(["exec", "-n", "3", "-j", "1", "--format", "json", "--", "sh", "-c"]);
-        let ran = call.arg(format!("test $(ls -d /proc/[0-9]* | wc -l) -lt 8 || exit 3; {script}")).run().exits(0);
+        let ran =
+            call.arg(format!("test $(ls -d /proc/[0-9]* | wc -l) -lt 8 || exit 3; {script}")).run().exits(0);
         let notes = ran.events_of("attempt-finished")[0]["notes"].to_string();
         assert!(notes.contains("left running and ended: s"), "survivors are named: {notes}");
     }
@@ -59,7 +76,16 @@ fn double_forked_daemons_end_with_their_job() {
 fn a_survivor_that_holds_the_pipe_delays_nothing() {
     for world in worlds() {
         world.sh("sleep 1000 & echo said").exits(0).says("said");
-        let call = world.seatrial(["exec", "-n", "2", "--show-passes", "--", "sh", "-c", "(sleep 1000 &) ; echo said"]);
+        let call = world.seatrial([
+            "exec",
+            "-n",
+            "2",
+            "--show-passes",
+            "--",
+            "sh",
+            "-c",
+            "(sleep 1000 &) ; echo said",
+        ]);
         call.run().exits(0).ends("2 passed, 0 failed, 0 skipped");
     }
 }
@@ -67,12 +93,24 @@ fn a_survivor_that_holds_the_pipe_delays_nothing() {
 #[test]
 fn signals_are_named() {
     for world in worlds() {
-        for (signal, name) in [("ABRT", "SIGABRT"), ("SEGV", "SIGSEGV"), ("TERM", "SIGTERM"), ("KILL", "SIGKILL")] {
+        for (signal, name) in
+            [("ABRT", "SIGABRT"), ("SEGV", "SIGSEGV"), ("TERM", "SIGTERM"), ("KILL", "SIGKILL")]
+        {
             let script = format!("kill -{signal} $$; sleep 1000");
             let ran = world.seatrial(["exec", "-n", "1", "--", "sh", "-c", &script]).run().exits(1);
             ran.tells(name);
         }
-        let ran = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "/usr/bin/python3", "-c", "import os; os.abort()"]);
+        let ran = world.seatrial([
+            "exec",
+            "-n",
+            "1",
+            "--format",
+            "json",
+            "--",
+            "/usr/bin/python3",
+            "-c",
+            "import os; os.abort()",
+        ]);
         assert_eq!(ran.run().outcomes()[0].2, "crash");
     }
 }
@@ -81,7 +119,8 @@ fn signals_are_named() {
 fn killing_the_command_kills_everything_of_its_run() {
     for world in worlds() {
         let script = "trap '' TERM HUP; (setsid sleep 1000 &); echo up-{index}; sleep 1000";
-        let call = world.seatrial(["exec", "-n", "3", "-j", "3", "--format", "json", "--", "sh", "-c", script]);
+        let call =
+            world.seatrial(["exec", "-n", "3", "-j", "3", "--format", "json", "--", "sh", "-c", script]);
         let started = call.start();
         let pid = started.pid();
         let seen = wait_for("all jobs sleep", || {
@@ -96,7 +135,8 @@ fn killing_the_command_kills_everything_of_its_run() {
         assert_eq!(ran.code(), -1, "{ran:?}");
         wait_for("no process of the run is left", || {
             let orphans = orphans();
-            let alive: Vec<_> = seen.iter().filter(|(pid, _)| std::fs::exists(format!("/proc/{pid}")).unwrap()).collect();
+            let alive: Vec<_> =
+                seen.iter().filter(|(pid, _)| std::fs::exists(format!("/proc/{pid}")).unwrap()).collect();
             if alive.is_empty() { Ok(()) } else { Err(format!("{alive:?} {orphans:?}")) }
         });
     }
@@ -105,7 +145,8 @@ fn killing_the_command_kills_everything_of_its_run() {
 #[test]
 fn the_next_run_removes_control_groups_of_a_killed_one() {
     let world = world();
-    let started = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "sh", "-c", "sleep 1000"]).start();
+    let started =
+        world.seatrial(["exec", "-n", "1", "--format", "json", "--", "sh", "-c", "sleep 1000"]).start();
     started.tells("attempt-started");
     world.expect_kill();
     started.signal(Signal::KILL);
@@ -114,7 +155,10 @@ fn the_next_run_removes_control_groups_of_a_killed_one() {
         world.sh("true").exits(0);
         let groups = leftovers(&world.tmp).groups;
         let own = world.runs();
-        let left: Vec<_> = groups.iter().filter(|group| own.iter().any(|run| group.ends_with(format!("seatrial-{run}")))).collect();
+        let left: Vec<_> = groups
+            .iter()
+            .filter(|group| own.iter().any(|run| group.ends_with(format!("seatrial-{run}"))))
+            .collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
 }
@@ -122,7 +166,20 @@ fn the_next_run_removes_control_groups_of_a_killed_one() {
 #[test]
 fn killing_the_command_is_seen_in_history() {
     let world = world();
-    let started = world.seatrial(["exec", "-n", "2", "-j", "1", "--show-passes", "--", "sh", "-c", "test {index} = 1 || sleep 1000"]).start();
+    let started = world
+        .seatrial([
+            "exec",
+            "-n",
+            "2",
+            "-j",
+            "1",
+            "--show-passes",
+            "--",
+            "sh",
+            "-c",
+            "test {index} = 1 || sleep 1000",
+        ])
+        .start();
     started.tells("PASS");
     world.expect_kill();
     started.signal(Signal::KILL);
@@ -153,7 +210,9 @@ fn a_reader_that_goes_away_ends_nothing_but_the_talk() {
     world.call("/bin/sh".as_ref(), ["-c", &shell]).run().exits(0).says("y");
     let shell = format!("{SEATRIAL} exec -n 30 -- false 2>&1 | head -1");
     world.call("/bin/sh".as_ref(), ["-c", &shell]).run().exits(0);
-    let shell = format!("{SEATRIAL} history --all | head -1; {SEATRIAL} show --all | head -1; {SEATRIAL} --help | head -1");
+    let shell = format!(
+        "{SEATRIAL} history --all | head -1; {SEATRIAL} show --all | head -1; {SEATRIAL} --help | head -1"
+    );
     let ran = world.call("/bin/sh".as_ref(), ["-c", &shell]).run().exits(0);
     ran.hides("panic");
 }

@@ -32,7 +32,8 @@ fn a_megabyte_comes_out_exactly() {
 
 #[test]
 fn arguments_pass_unchanged_even_empty_ones() {
-    let ran = world().seatrial(["exec", "--", "printf", "<%s>", "a b", "", "--junit", "*", "ä"]).run().exits(0);
+    let ran =
+        world().seatrial(["exec", "--", "printf", "<%s>", "a b", "", "--junit", "*", "ä"]).run().exits(0);
     assert_eq!(ran.out(), "<a b><><--junit><*><ä>");
 }
 

@@ -80,7 +80,8 @@ fn deleted_files_are_back_for_the_next_job() {
     for number in 0..30 {
         world.write(format!("tree/{number}/leaf"), "leaf");
     }
-    let script = "test $(cat tree/*/leaf | grep -o leaf | wc -l) = 30 && rm -r tree && mkdir tree && touch tree/other";
+    let script =
+        "test $(cat tree/*/leaf | grep -o leaf | wc -l) = 30 && rm -r tree && mkdir tree && touch tree/other";
     world.seatrial(["exec", "-n", "4", "-j", "1", "--", "sh", "-c", script]).run().exits(0);
     assert_eq!(fs::read_dir(world.project.join("tree")).unwrap().count(), 30);
 }
@@ -88,7 +89,8 @@ fn deleted_files_are_back_for_the_next_job() {
 #[test]
 fn etc_is_roots_alone() {
     for world in worlds() {
-        let ran = world.sh_with(&["--isolation", "cow"], "echo new > /etc/trial-new.conf && cat /etc/trial-new.conf");
+        let ran = world
+            .sh_with(&["--isolation", "cow"], "echo new > /etc/trial-new.conf && cat /etc/trial-new.conf");
         if world.is_root() {
             ran.exits(0).says("new");
         } else {
@@ -103,7 +105,9 @@ fn etc_is_roots_alone() {
 fn an_ordinary_user_may_not_more_than_natively() {
     let world = ordinary();
     let dirs = "/ /etc /usr /usr/bin /var /var/lib /opt /root /sys";
-    let script = format!("for dir in {dirs}; do test -e $dir || continue; if touch $dir/trial-file 2>/dev/null; then echo $dir; fi; done");
+    let script = format!(
+        "for dir in {dirs}; do test -e $dir || continue; if touch $dir/trial-file 2>/dev/null; then echo $dir; fi; done"
+    );
     // The same question inside and outside.
     let outside = world.call("/bin/sh".as_ref(), ["-c", &script]).run();
     let inside = world.sh(&script);

@@ -78,7 +78,8 @@ fn forwarded_ports_answer_in_every_slot_again_and_again() {
     let world = world();
     let port = echo_once().to_string();
     let script = format!("test \"$({})\" = HELLO", connect(&format!("127.0.0.1/{port}")));
-    let call = world.seatrial(["exec", "-n", "12", "-j", "3", "--forward", &port, "--", "bash", "-c", &script]);
+    let call =
+        world.seatrial(["exec", "-n", "12", "-j", "3", "--forward", &port, "--", "bash", "-c", &script]);
     call.run().exits(0).ends("12 passed, 0 failed, 0 skipped");
 }
 
@@ -88,7 +89,9 @@ fn a_refused_port_gets_a_hint_that_names_it() {
     let port = echo_once();
     let script = format!("import socket; socket.create_connection(('127.0.0.1', {port}))");
     let hint = |script: &str| {
-        let text = format!("import sys\ntry:\n    {script}\nexcept OSError as e: sys.exit(f'127.0.0.1:{port} {{e}}')");
+        let text = format!(
+            "import sys\ntry:\n    {script}\nexcept OSError as e: sys.exit(f'127.0.0.1:{port} {{e}}')"
+        );
         world.seatrial(["exec", "-n", "1", "--", "/usr/bin/python3", "-c", &text]).run().exits(1)
     };
     hint(&script).tells(&format!("--forward {port}")).tells("answers on this machine");
@@ -112,7 +115,9 @@ fn a_port_nobody_listens_on_is_said_too() {
 #[test]
 fn network_host_keeps_everything_else_private() {
     for world in worlds() {
-        let ran = world.sh_with(&["--network", "host"], "readlink /proc/self/ns/net; echo new > ./file; cat file").exits(0);
+        let ran = world
+            .sh_with(&["--network", "host"], "readlink /proc/self/ns/net; echo new > ./file; cat file")
+            .exits(0);
         let native = std::fs::read_link("/proc/self/ns/net").unwrap();
         ran.says(&format!("{}\nnew", native.display()));
         assert!(!world.project.join("file").exists());

@@ -38,7 +38,9 @@ fn written_files_that_match_are_copied_back() {
         assert_eq!(read("snapshots/a.snap").as_deref(), Some("new\n"));
         assert_eq!(read("snapshots/b.snap").as_deref(), Some("more\n"));
         assert_eq!((read("snapshots/gone.snap"), read("other.txt")), (None, None));
-        let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(world.project.join("snapshots/b.snap")).unwrap());
+        let owner = std::os::unix::fs::MetadataExt::uid(
+            &fs::metadata(world.project.join("snapshots/b.snap")).unwrap(),
+        );
         assert_eq!(owner, world.uid());
     }
 }
@@ -46,7 +48,20 @@ fn written_files_that_match_are_copied_back() {
 #[test]
 fn a_write_back_conflict_is_an_error_and_no_pass() {
     let world = world();
-    let call = world.seatrial(["exec", "-n", "2", "-j", "1", "--format", "json", "--write-back", "*.snap", "--", "sh", "-c"]);
+    let call = world.seatrial([
+        "exec",
+        "-n",
+        "2",
+        "-j",
+        "1",
+        "--format",
+        "json",
+        "--write-back",
+        "*.snap",
+        "--",
+        "sh",
+        "-c",
+    ]);
     let ran = call.arg("echo {index} > the.snap").run().exits(1);
     let mut outcomes: Vec<String> = ran.outcomes().into_iter().map(|(_, _, outcome)| outcome).collect();
     outcomes.sort();
@@ -57,7 +72,8 @@ fn a_write_back_conflict_is_an_error_and_no_pass() {
 #[test]
 fn writes_of_a_failure_that_are_thrown_away_are_named() {
     let world = world();
-    let ran = world.seatrial(["exec", "-n", "1", "--", "sh", "-c", "echo x > made.txt; exit 1"]).run().exits(1);
+    let ran =
+        world.seatrial(["exec", "-n", "1", "--", "sh", "-c", "echo x > made.txt; exit 1"]).run().exits(1);
     ran.tells("made.txt").tells("--write-back");
 }
 
@@ -71,14 +87,18 @@ fn the_junit_report_is_well_formed_and_complete() {
 root = tree.parse(sys.argv[1]).getroot(); cases = list(root.iter('testcase'))
 print(root.get('tests'), root.get('failures'), sorted(case.get('name') for case in cases))
 print([case.get('name') for case in cases if case.find('failure') is not None])";
-    let ran = world.call(Path::new("/usr/bin/python3"), ["-c".as_ref(), script.as_ref(), path.as_os_str()]).run().exits(0);
+    let ran = world
+        .call(Path::new("/usr/bin/python3"), ["-c".as_ref(), script.as_ref(), path.as_os_str()])
+        .run()
+        .exits(0);
     ran.says("3 1 ['1', '2', '3']\n['2']");
 }
 
 #[test]
 fn a_junit_report_that_cannot_be_written_is_said() {
     let world = world();
-    let ran = world.seatrial(["exec", "-n", "1", "--junit", "no/such/report.xml", "--", "true"]).run().exits(2);
+    let ran =
+        world.seatrial(["exec", "-n", "1", "--junit", "no/such/report.xml", "--", "true"]).run().exits(2);
     ran.tells("no/such");
     fs::create_dir(world.project.join("taken")).unwrap();
     let ran = world.seatrial(["exec", "-n", "1", "--junit", "taken", "--", "true"]).run();
@@ -89,7 +109,20 @@ fn a_junit_report_that_cannot_be_written_is_said() {
 fn process_isolation_has_a_private_tmpdir_and_kills_the_tree() {
     for world in worlds() {
         let script = "test -d $TMPDIR && test -z \"$(ls -A $TMPDIR)\" && echo $TMPDIR && echo x > $TMPDIR/file && (sleep 1000 &)";
-        let call = world.seatrial(["exec", "-n", "4", "-j", "2", "--isolation", "process", "--format", "json", "--", "sh", "-c"]);
+        let call = world.seatrial([
+            "exec",
+            "-n",
+            "4",
+            "-j",
+            "2",
+            "--isolation",
+            "process",
+            "--format",
+            "json",
+            "--",
+            "sh",
+            "-c",
+        ]);
         let ran = call.arg(script).run().exits(0);
         assert_eq!(ran.events_of("run-started")[0]["isolation"], "process");
         for event in ran.events_of("attempt-finished") {
@@ -114,14 +147,26 @@ fn process_isolation_kills_what_leaves_its_group() {
 fn process_isolation_ends_jobs_at_their_time() {
     let world = world();
     let script = "trap '' TERM; sleep 1000 & while :; do wait; done";
-    let call = world.seatrial(["exec", "-n", "1", "--isolation", "process", "--timeout", "200ms", "--grace", "200ms", "--"]);
+    let call = world.seatrial([
+        "exec",
+        "-n",
+        "1",
+        "--isolation",
+        "process",
+        "--timeout",
+        "200ms",
+        "--grace",
+        "200ms",
+        "--",
+    ]);
     call.args(["sh", "-c", script]).run().exits(1).tells("timed out");
 }
 
 #[test]
 fn process_isolation_is_the_hosts_own_system() {
     let world = world();
-    let ran = world.sh_with(&["--isolation", "process"], "echo x > real.txt; readlink /proc/self/ns/mnt").exits(0);
+    let ran =
+        world.sh_with(&["--isolation", "process"], "echo x > real.txt; readlink /proc/self/ns/mnt").exits(0);
     ran.says(&fs::read_link("/proc/self/ns/mnt").unwrap().display().to_string());
     assert!(world.project.join("real.txt").exists());
 }
@@ -132,7 +177,10 @@ fn projects_with_odd_names_work() {
         for name in ["with blank", "quote'\"", "unicode-ä-船", "colon:comma,back\\slash", "new\nline"] {
             let file = world.write(format!("{name}/file"), "content");
             let dir = file.parent().unwrap();
-            let ran = world.seatrial(["exec", "--", "sh", "-c", "cat file; echo changed > file; echo new > new"]).cwd(dir).run();
+            let ran = world
+                .seatrial(["exec", "--", "sh", "-c", "cat file; echo changed > file; echo new > new"])
+                .cwd(dir)
+                .run();
             assert_eq!((ran.code(), ran.out().as_str()), (0, "content"), "{ran:?}");
             assert_eq!(fs::read_dir(dir).unwrap().count(), 1);
         }

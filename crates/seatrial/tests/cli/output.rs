@@ -7,9 +7,18 @@ use std::fs;
 fn closed_streams_and_half_lines_are_fine() {
     for world in worlds() {
         let script = "echo first; exec >&- 2>&-; sleep 0; true";
-        let ran = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "sh", "-c", script]).run().exits(0);
+        let ran =
+            world.seatrial(["exec", "-n", "1", "--format", "json", "--", "sh", "-c", script]).run().exits(0);
         assert_eq!(ran.events_of("attempt-finished")[0]["output"]["stdout"]["head"], "first\n");
-        let call = world.seatrial(["exec", "-n", "1", "--", "sh", "-c", "printf half-out; printf half-err >&2; exit 1"]);
+        let call = world.seatrial([
+            "exec",
+            "-n",
+            "1",
+            "--",
+            "sh",
+            "-c",
+            "printf half-out; printf half-err >&2; exit 1",
+        ]);
         call.run().exits(1).tells("half-out").tells("half-err").ends("0 passed, 1 failed, 0 skipped");
     }
 }
@@ -35,7 +44,9 @@ fn of_a_flood_head_and_tail_are_kept_and_the_rest_is_in_a_file() {
     assert!(stdout["head"].as_str().unwrap().starts_with("the-head\n"));
     assert!(stdout["tail"].as_str().unwrap().ends_with("the-tail\n"));
     assert!(ran.stdout.len() < 20_000_000, "{} bytes of events", ran.stdout.len());
-    let spill = stdout["spill"].as_str().unwrap_or_else(|| panic!("no file is named: {}", event["output"]["stdout"]["spill"]));
+    let spill = stdout["spill"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no file is named: {}", event["output"]["stdout"]["spill"]));
     let meta = fs::metadata(spill).unwrap_or_else(|error| panic!("{spill}: {error}"));
     assert!(meta.len() > 1_000_000, "{spill} has {} bytes", meta.len());
     let shown = world.seatrial(["show", "last/1"]).run().exits(0);
@@ -60,7 +71,15 @@ fn a_jobs_escapes_do_not_reach_the_terminal() {
     let call = world.seatrial(["exec", "-n", "1", "--", "printf", "\\033]0;title\\007\\033[2J\\rhidden\\n"]);
     let ran = call.arg("{index}").run().exits(0);
     assert!(!ran.err().contains('\x1b'), "{ran:?}");
-    let call = world.seatrial(["exec", "-n", "1", "--", "sh", "-c", "printf '\\033]0;title\\007\\033[2Jclear'; exit 1"]);
+    let call = world.seatrial([
+        "exec",
+        "-n",
+        "1",
+        "--",
+        "sh",
+        "-c",
+        "printf '\\033]0;title\\007\\033[2Jclear'; exit 1",
+    ]);
     let ran = call.run().exits(1);
     assert!(!ran.err().contains("\x1b[2J") && !ran.err().contains("\x1b]0;"), "{ran:?}");
 }
@@ -69,17 +88,26 @@ fn a_jobs_escapes_do_not_reach_the_terminal() {
 fn passes_are_shown_when_asked_for() {
     let world = world();
     world.seatrial(["exec", "-n", "2", "--", "true"]).run().exits(0).hides("PASS");
-    world.seatrial(["exec", "-n", "2", "--show-passes", "--", "true"]).run().exits(0).tells("PASS true 1").tells("PASS true 2");
+    world
+        .seatrial(["exec", "-n", "2", "--show-passes", "--", "true"])
+        .run()
+        .exits(0)
+        .tells("PASS true 1")
+        .tells("PASS true 2");
 }
 
 #[test]
 fn event_lines_begin_and_end_as_promised() {
     let world = world();
-    let ran = world.seatrial(["exec", "-n", "2", "--format", "json", "--seed", "9", "--", "true"]).run().exits(0);
+    let ran =
+        world.seatrial(["exec", "-n", "2", "--format", "json", "--seed", "9", "--", "true"]).run().exits(0);
     let events = ran.events();
     assert!(events.iter().all(|event| event["v"] == 1), "{ran:?}");
     assert_eq!(events[0]["event"], "run-started");
-    assert_eq!((events[0]["seed"].clone(), events[0]["project"].clone()), (9.into(), world.project.to_str().unwrap().into()));
+    assert_eq!(
+        (events[0]["seed"].clone(), events[0]["project"].clone()),
+        (9.into(), world.project.to_str().unwrap().into())
+    );
     assert_eq!(ran.finished()["exit_code"], 0);
     assert!(ran.stderr.is_empty(), "{ran:?}");
     let times: Vec<u64> = events.iter().map(|event| event["at_us"].as_u64().unwrap()).collect();

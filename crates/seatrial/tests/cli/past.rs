@@ -6,7 +6,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 fn three_jobs(world: &World) -> Call {
-    world.seatrial(["exec", "-n", "3", "--label", "branch=main", "--", "sh", "-c", "echo said-{index}; test {index} != 2"])
+    world.seatrial([
+        "exec",
+        "-n",
+        "3",
+        "--label",
+        "branch=main",
+        "--",
+        "sh",
+        "-c",
+        "echo said-{index}; test {index} != 2",
+    ])
 }
 
 #[test]
@@ -75,7 +85,11 @@ fn two_runs_at_once_are_both_recorded() {
     let world = world();
     let script = "echo up; until test -e /tmp/go; do touch /tmp/go; done";
     let runs: Vec<_> = (0..3)
-        .map(|number| world.seatrial(["exec", "-n", "40", "-j", "2", "--", "sh", "-c", script, &number.to_string()]).start())
+        .map(|number| {
+            world
+                .seatrial(["exec", "-n", "40", "-j", "2", "--", "sh", "-c", script, &number.to_string()])
+                .start()
+        })
         .collect();
     for run in runs {
         run.end().exits(0).ends("40 passed, 0 failed, 0 skipped");
@@ -115,7 +129,8 @@ fn a_broken_database_is_a_clear_error() {
     let folder = world.state.join("seatrial");
     for entry in fs::read_dir(&folder).unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("history.sqlite") {
-            fs::write(entry.path(), "this is no database, and long enough to be taken for none at all").unwrap();
+            fs::write(entry.path(), "this is no database, and long enough to be taken for none at all")
+                .unwrap();
         }
     }
     let ran = world.seatrial(["history"]).run();
