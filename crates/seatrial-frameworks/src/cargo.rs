@@ -16,6 +16,7 @@ pub mod messages;
 pub mod runner;
 pub mod shim;
 pub mod snapshot;
+pub mod workspace;
 
 /// The name of the one test that a binary with a harness of its own is, when it lists none.
 pub const WHOLE_BINARY: &str = "(main)";

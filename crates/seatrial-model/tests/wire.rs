@@ -2,7 +2,11 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p seatrial-model` writes the files anew; a changed line in a review is a changed form.
 
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "golden files on the disk, read by a test")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "golden files on the disk, read by a test"
+)]
 
 use seatrial_model::{
     Attempt, Bytes, Captured, Counts, End, Event, EventLine, JobId, JobKind, JobSpec, Launch, LaunchId,

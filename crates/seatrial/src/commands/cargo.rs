@@ -14,6 +14,7 @@ use seatrial_frameworks::cargo::runner::{
     Displace, Platform, build_targets, displace, find_runner, runner_variable,
 };
 use seatrial_frameworks::cargo::snapshot::snapshot_write_back;
+use seatrial_frameworks::cargo::workspace::workspace_root;
 use seatrial_model::{Bytes, Facts, RunId};
 use seatrial_plan::{CargoPlan, CargoSettings, Execution, File};
 use std::ffi::OsString;
@@ -287,8 +288,7 @@ fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// The workspace's directory: that of the outermost manifest above the package's with a `[workspace]`, else the
-/// package's. cargo has the last word on what is built; this is the project's name in history.
+/// The workspace's directory: the project's name in history. cargo has the last word on what is built.
 fn workspace(cwd: &Path, command: &TestCommand) -> PathBuf {
     let start = match &command.manifest_path {
         Some(path) => {
@@ -298,15 +298,9 @@ fn workspace(cwd: &Path, command: &TestCommand) -> PathBuf {
         None => cwd.to_path_buf(),
     };
     let start = start.canonicalize().unwrap_or(start);
-    let mut package = None;
-    for dir in start.ancestors() {
-        let Ok(text) = std::fs::read_to_string(dir.join("Cargo.toml")) else { continue };
-        if text.lines().any(|line| line.trim_start().starts_with("[workspace")) {
-            return dir.to_path_buf();
-        }
-        package = package.or_else(|| Some(dir.to_path_buf()));
-    }
-    package.unwrap_or(start)
+    let root = workspace_root(&start, &mut |path| std::fs::read_to_string(path).ok());
+    let root = root.unwrap_or(start);
+    root.canonicalize().unwrap_or(root)
 }
 
 /// `seatrial.toml` of the project, if there is one, with the command line's word over it.
