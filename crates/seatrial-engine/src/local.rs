@@ -530,13 +530,13 @@ impl Local<'_> {
         let interrupted = self.interrupts > 0;
         let now = self.clock.now();
         let exit_code = exit_code(&counts, interrupted);
-        let left = self.pool.finish();
-        if let Some(text) = left {
-            self.reporting.tell(now, Event::Notice { level: NoticeLevel::Warning, text, hint: None });
-        }
+        // Containers take some milliseconds to die: meanwhile the reports are written.
+        self.pool.close();
         let wall = now.since(Instant(0));
         self.reporting.tell(now, Event::RunFinished { counts, wall, interrupted, exit_code });
-        RunEnd { counts, interrupted, end: self.passed_end, problems: self.reporting.finish(), exit_code }
+        let mut problems = self.reporting.finish();
+        problems.extend(self.pool.finish());
+        RunEnd { counts, interrupted, end: self.passed_end, problems, exit_code }
     }
 }
 

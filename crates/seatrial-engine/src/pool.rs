@@ -253,20 +253,23 @@ impl Pool {
         slot.listening = false;
     }
 
-    /// Ends all slots and removes what was made for them. Gives what is left behind, in words.
+    /// Ends all slots: their zygotes end when their sockets close, and everything in them with them.
+    pub(crate) fn close(&mut self) {
+        self.slots.clear();
+    }
+
+    /// Removes what was made for slots, when they are gone. Gives what is left behind, in words.
     pub(crate) fn finish(mut self) -> Option<String> {
-        for (_, slot) in std::mem::take(&mut self.slots) {
-            drop(slot);
-        }
+        self.close();
         // Groups can be removed when their last process is gone; a zygote ends as soon as its socket closes.
         let mut left = false;
         if let Some(cgroups) = &mut self.cgroups {
-            for _ in 0..500 {
+            for _ in 0..4000 {
                 left = !cgroups.remove();
                 if !left {
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_micros(500));
             }
         }
         if self.spec.isolation == Isolation::Process {
