@@ -13,7 +13,8 @@ pub(crate) struct Prepared {
     pub(crate) cwd: Vec<u8>,
     /// True when jobs are told about themselves in nextest's variables too.
     pub(crate) for_nextest: bool,
-    vars: Vec<Vec<u8>>,
+    /// `NAME=value`, with the length of each name.
+    vars: Vec<(usize, Vec<u8>)>,
 }
 
 impl Prepared {
@@ -23,7 +24,7 @@ impl Prepared {
         let vars = launch
             .env
             .iter()
-            .map(|(name, value)| [name.0.as_slice(), b"=", value.0.as_slice()].concat())
+            .map(|(name, value)| (name.len(), [name.0.as_slice(), b"=", value.0.as_slice()].concat()))
             .collect();
         let args = std::iter::once(launch.program.clone()).chain(launch.args.iter().cloned()).collect();
         let for_nextest = launch.env.iter().any(|(name, _)| name.0 == b"NEXTEST");
@@ -33,14 +34,13 @@ impl Prepared {
     /// All variables: the launch's, except those that one of `more` names again, then `more`.
     pub(crate) fn vars_with<'a>(&'a self, more: &[&'a [Vec<u8>]]) -> Vec<&'a [u8]> {
         let later: Vec<&[u8]> = more.iter().flat_map(|vars| vars.iter()).map(Vec::as_slice).collect();
-        let is_replaced = |var: &[u8]| later.iter().any(|other| name(other) == name(var));
-        let kept = self.vars.iter().map(Vec::as_slice).filter(|var| !is_replaced(var));
-        kept.chain(later.iter().copied()).collect()
+        let is_replaced = |length: usize, var: &[u8]| {
+            // Names are compared with the `=` behind them, and only where it stands at the same place.
+            later.iter().any(|other| other.get(length) == Some(&b'=') && other[..length] == var[..length])
+        };
+        let kept = self.vars.iter().filter(|(length, var)| !is_replaced(*length, var));
+        kept.map(|(_, var)| var.as_slice()).chain(later.iter().copied()).collect()
     }
-}
-
-fn name(var: &[u8]) -> &[u8] {
-    var.split(|byte| *byte == b'=').next().unwrap_or(var)
 }
 
 fn look_up(launch: &Launch) -> Vec<u8> {

@@ -309,7 +309,9 @@ impl Local<'_> {
     fn job_ended(&mut self, id: SlotId, ended: Ended) {
         let now = self.clock.now();
         let folder = self.pool.spill();
-        self.read_output(id);
+        if self.settings.passthrough {
+            self.read_output(id);
+        }
         self.pool.unlisten(id);
         let Some(slot) = self.pool.slot(id) else { return };
         let Some(job) = slot.ended(now, &mut self.buffer, &folder) else { return };

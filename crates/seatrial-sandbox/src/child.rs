@@ -92,10 +92,9 @@ impl Launcher {
     fn script(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Option<Script> {
         let mut rest = strings.bytes;
         let mut next = || {
-            let end = rest.iter().position(|byte| *byte == 0)?;
-            let pointer = rest.as_ptr().cast::<libc::c_char>();
-            rest = &rest[end + 1..];
-            Some(pointer)
+            let text = std::ffi::CStr::from_bytes_until_nul(rest).ok()?;
+            rest = &rest[text.count_bytes() + 1..];
+            Some(text.as_ptr())
         };
         let (cwd, program) = (next()?, next()?);
         self.argv.clear();

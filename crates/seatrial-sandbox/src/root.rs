@@ -363,7 +363,7 @@ fn state_of(dir: &OwnedFd) -> Result<((u64, u64), u32), Errno> {
 }
 
 /// True when a directory has entries, or cannot be read.
-pub(crate) fn has_entries(dir: &OwnedFd) -> bool {
+fn has_entries(dir: &OwnedFd) -> bool {
     let _ = rustix::fs::seek(dir, rustix::fs::SeekFrom::Start(0));
     let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
     let mut entries = rustix::fs::RawDir::new(dir, &mut buffer);
@@ -430,8 +430,15 @@ fn make_dev(devices: &[PathBuf]) -> Result<(), Failure> {
     mount("devpts", "r/dev/pts", "devpts", flags, Some(c"newinstance,ptmxmode=0666,mode=620"))
         .map_err(|errno| Failure { what: "mount /dev/pts".into(), errno })?;
     // Not every kernel has POSIX queues in its file tree; the calls work without it.
-    let _ = mount("mqueue", "r/dev/mqueue", "mqueue", flags, None);
+    let _ = mount_queues("r/dev/mqueue");
     Ok(())
+}
+
+/// Mounts the POSIX queues of this process' IPC namespace, in the place of those of an earlier one.
+pub(crate) fn mount_queues(target: &str) -> Result<(), Errno> {
+    let _ = unmount(target, UnmountFlags::DETACH);
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("mqueue", target, "mqueue", flags, None)
 }
 
 /// Root's jobs own the files of /proc that speak for the whole machine: these become read-only.

@@ -244,6 +244,33 @@ pub(crate) fn fresh_ipc() -> Result<(), Errno> {
     if unsafe { libc::unshare(libc::CLONE_NEWIPC) } != 0 { Err(last_error()) } else { Ok(()) }
 }
 
+/// True when this IPC namespace holds System V segments, semaphores or queues; also when that cannot be told.
+///
+/// The `..._INFO` commands of shmctl(2), semctl(2) and msgctl(2) count them without a walk.
+pub(crate) fn has_system_v_objects() -> bool {
+    const SHM_INFO: libc::c_int = 14;
+    const SEM_INFO: libc::c_int = 19;
+    const MSG_INFO: libc::c_int = 12;
+    /// `struct shm_info`: what is used, then sizes and counters.
+    #[repr(C)]
+    #[derive(Default)]
+    struct ShmInfo {
+        used_ids: libc::c_int,
+        rest: [libc::c_ulong; 5],
+    }
+    /// `struct seminfo`, and the like for queues: ten numbers. Under `SEM_INFO` the eighth (`semusz`) counts sets,
+    /// under `MSG_INFO` the first (`msgpool`) counts queues.
+    type Numbers = [libc::c_int; 10];
+    let (mut shm, mut sem, mut msg) = (ShmInfo::default(), Numbers::default(), Numbers::default());
+    // SAFETY: each call fills a local of at least the size that its command writes.
+    let failed = unsafe {
+        libc::shmctl(0, SHM_INFO, (&raw mut shm).cast()) < 0
+            || libc::semctl(0, 0, SEM_INFO, sem.as_mut_ptr()) < 0
+            || libc::msgctl(0, MSG_INFO, msg.as_mut_ptr().cast()) < 0
+    };
+    failed || shm.used_ids > 0 || sem[7] > 0 || msg[0] > 0
+}
+
 /// Clears the status flags (`O_NONBLOCK`, `O_ASYNC`, ...) of an open file that a test may have changed.
 pub(crate) fn clear_status_flags(fd: RawFd) {
     // SAFETY: no memory is involved; on a closed descriptor the call fails without effect.

@@ -4,7 +4,7 @@
 //! top of its own start is told in the order of `run`: set-up calls, reaping, three looks for what was left behind.
 
 use crate::child::{Failed, Launcher, Strings};
-use crate::root::{Root, Written, has_entries};
+use crate::root::{Root, Written, mount_queues};
 use crate::spec::{Isolation, Network, SlotSpec};
 use crate::wire::{self, Reader, Writer};
 use crate::{Failure, filter, stage, sys};
@@ -51,7 +51,7 @@ struct Zygote {
     memory: Option<MemoryFiles>,
     isolation: Isolation,
     root: Option<Root>,
-    ipc: Option<IpcFiles>,
+    queues: Option<Queues>,
     tmp: std::path::PathBuf,
     launcher: Launcher,
     queue: Option<Job>,
@@ -78,10 +78,10 @@ struct MemoryFiles {
     kills: u64,
 }
 
-/// System V tables of this namespace: a job's leavings show in them as lines below the heading.
-struct IpcFiles {
-    tables: Vec<File>,
-    queues: Option<OwnedFd>,
+/// What shows a job's leavings in this IPC namespace: its POSIX queues, as the size of their directory.
+struct Queues {
+    dir: OwnedFd,
+    empty: i64,
 }
 
 struct Running {
@@ -141,7 +141,7 @@ impl Zygote {
             memory,
             isolation: spec.isolation,
             root: None,
-            ipc: None,
+            queues: None,
             tmp: spec.tmp.clone(),
             launcher: Launcher::new(),
             queue: None,
@@ -175,7 +175,7 @@ impl Zygote {
         }
         self.root = Some(Root::build(&spec.root, spec.scratch, spec.layers.as_deref(), is_root)?);
         self.null = open_null().map_err(step("open the slot's /dev/null"))?;
-        self.ipc = Some(IpcFiles::open());
+        self.queues = Queues::open();
         drop_capabilities(is_root).map_err(step("drop capabilities"))?;
         sys::install_filter(&filter::native()).map_err(step("install the system-call filter"))
     }
@@ -420,13 +420,11 @@ impl Zygote {
         if self.isolation == Isolation::Process {
             return empty_dir(&self.tmp);
         }
-        if let Some(ipc) = &mut self.ipc
-            && ipc.is_dirty()
-        {
-            if sys::fresh_ipc().is_err() {
+        if sys::has_system_v_objects() || self.queues.as_ref().is_some_and(Queues::is_dirty) {
+            if sys::fresh_ipc().is_err() || (self.queues.is_some() && mount_queues("/dev/mqueue").is_err()) {
                 return false;
             }
-            *ipc = IpcFiles::open();
+            self.queues = Queues::open();
         }
         self.root.as_mut().is_none_or(|root| root.renew(written).is_some())
     }
@@ -459,26 +457,17 @@ impl Job {
     }
 }
 
-impl IpcFiles {
-    fn open() -> Self {
-        let tables = ["shm", "sem", "msg"]
-            .iter()
-            .filter_map(|name| File::open(format!("/proc/sysvipc/{name}")).ok())
-            .collect();
+impl Queues {
+    fn open() -> Option<Self> {
         let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-        let queues = rustix::fs::open("/dev/mqueue", flags, rustix::fs::Mode::empty()).ok();
-        Self { tables, queues }
+        let dir = rustix::fs::open("/dev/mqueue", flags, rustix::fs::Mode::empty()).ok()?;
+        let empty = rustix::fs::fstat(&dir).ok()?.st_size;
+        Some(Self { dir, empty })
     }
 
-    /// True when a segment, a semaphore or a queue is left over; also when that cannot be told.
+    /// True when a queue is left over; also when that cannot be told. The directory's size counts its entries.
     fn is_dirty(&self) -> bool {
-        let mut text = [0u8; 1024];
-        let table_dirty = self.tables.iter().any(|table| match table.read_at(&mut text, 0) {
-            Ok(length) => text[..length].iter().filter(|byte| **byte == b'\n').count() > 1,
-            Err(_) => true,
-        });
-        // A directory's link count and size do not tell on mqueue; its entries do.
-        table_dirty || self.queues.as_ref().is_some_and(has_entries)
+        rustix::fs::fstat(&self.dir).map_or(true, |stat| stat.st_size != self.empty)
     }
 }
 

@@ -162,14 +162,13 @@ struct Json {
 
 impl Subscriber for Json {
     fn events(&mut self, batch: &[(Instant, Event)]) {
-        let mut stdout = std::io::stdout().lock();
+        let mut lines = String::new();
         for (now, event) in batch {
-            if self.gone {
-                return;
-            }
-            self.gone = writeln!(stdout, "{}", json::line(*now, event)).is_err();
+            lines.push_str(&json::line(*now, event));
+            lines.push('\n');
         }
-        if stdout.flush().is_err() || self.gone {
+        let mut stdout = std::io::stdout().lock();
+        if !self.gone && stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush()).is_err() {
             // Nobody reads any more (`| head`): the run ends as any program at the head of a closed pipe does.
             self.gone = true;
             seatrial_engine::end_run();

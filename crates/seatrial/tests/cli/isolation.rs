@@ -58,7 +58,9 @@ fn the_next_job_of_the_slot_sees_nothing_of_it() {
         world.write("kept.txt", "before");
         let script = "test $(cat kept.txt) = before || exit 2
             for file in $HOME/a ./a /tmp/a /dev/shm/a; do test ! -e $file || exit 3; echo {index} > $file || exit 4; done
-            echo {index} > kept.txt; rm kept.txt; ipcmk -Q >&2 || exit 5; test $(ipcs -q | grep -c ^0x) = 1 || exit 6";
+            echo {index} > kept.txt; rm kept.txt; for kind in \"-Q\" \"-M 64\" \"-S 1\"; do ipcmk $kind >&2 || exit 5; done
+            test $(ipcs | grep -c ^0x) = 3 || exit 6
+            test ! -d /dev/mqueue || { test -z \"$(ls /dev/mqueue)\" && touch /dev/mqueue/q; } || exit 7";
         let ran = world.seatrial(["exec", "-n", "6", "-j", "1", "--", "sh", "-c", script]).run().exits(0);
         ran.ends("6 passed, 0 failed, 0 skipped");
     }
