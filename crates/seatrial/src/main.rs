@@ -50,7 +50,11 @@ enum Command {
 fn main() -> ExitCode {
     seatrial_sandbox::enter_if_asked();
     seatrial_engine::cargo::shim_if_asked();
-    let cli = Cli::parse_from(std::env::args_os().collect::<Vec<OsString>>());
+    let mut cli = Cli::parse();
+    if let Command::Cargo(args) = &mut cli.command {
+        // As typed: the parser takes a `--` in the first place for its own.
+        args.args = std::env::args_os().skip(2).collect::<Vec<OsString>>();
+    }
     let result = match cli.command {
         Command::Cargo(args) => commands::cargo::run(&args),
         Command::Exec(args) => commands::exec::run(&args),

@@ -27,7 +27,7 @@ use std::time::Duration;
 pub(crate) struct Args {
     /// What `cargo test` takes, with Seatrial's options anywhere before `--`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    args: Vec<OsString>,
+    pub(crate) args: Vec<OsString>,
 }
 
 /// Our own options among cargo's.

@@ -93,6 +93,20 @@ fn a_filter_selects_as_cargos_does() {
 }
 
 #[test]
+fn the_separator_may_be_the_first_word() {
+    let world = world();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-suite-target");
+    let ran = world
+        .seatrial(["cargo", "--", "--exact", "tests::nested::deeper::passes"])
+        .cwd(suite())
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_NET_OFFLINE", "true")
+        .run();
+    // The three harnesses that list nothing get the arguments as cargo would give them; one of them fails.
+    ran.exits(1).ends("3 passed, 1 failed, 0 skipped");
+}
+
+#[test]
 fn a_filter_that_matches_nothing_is_4() {
     let world = world();
     let ran = cargo(&world, &["-p", "outcomes", "no_such_test_anywhere"]).run().exits(4);
