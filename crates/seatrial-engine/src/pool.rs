@@ -5,9 +5,10 @@ use crate::forward;
 use crate::launches::Prepared;
 use crate::settings::Settings;
 use crate::slots::LocalSlot;
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::event::{Timespec, epoll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, waitpid};
 use seatrial_model::{Attempt, Instant, JobSpec, SlotId};
 use seatrial_sandbox::{
     Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, oom_kills, why_no_containers,
@@ -37,6 +38,8 @@ pub(crate) struct Pool {
     ready: Vec<SlotId>,
     /// Slots that were started before anybody asked, to find out what the machine can.
     early: Vec<SlotId>,
+    /// Zygotes of slots that are gone, until they have ended and are reaped.
+    dying: Vec<u32>,
     cgroups: Option<Cgroups>,
     memory: Option<u64>,
     /// Each slot's count of kills for lack of memory, with what it was when the slot was made.
@@ -84,6 +87,7 @@ impl Pool {
             slots: BTreeMap::new(),
             ready: Vec::new(),
             early: Vec::new(),
+            dying: Vec::new(),
             cgroups: None,
             memory: settings.memory,
             kills: BTreeMap::new(),
@@ -145,7 +149,9 @@ impl Pool {
     pub(crate) fn drop_slot(&mut self, id: SlotId) {
         if let Some(mut slot) = self.slots.remove(&id) {
             slot.reap();
+            self.dying.extend(slot.slot.zygote());
         }
+        self.bury();
         self.ready.retain(|ready| *ready != id);
     }
 
@@ -165,7 +171,11 @@ impl Pool {
 
     /// The next message of a slot. A first `Ready` is noted and its listeners are served.
     pub(crate) fn receive(&mut self, id: SlotId) -> Option<SlotMessage> {
-        let mut message = self.slots.get_mut(&id)?.slot.receive()?;
+        let message = self.slots.get_mut(&id)?.slot.receive()?;
+        Some(self.note(id, message))
+    }
+
+    fn note(&mut self, id: SlotId, mut message: SlotMessage) -> SlotMessage {
         if let SlotMessage::Ready { listeners, .. } = &mut message {
             self.ready.push(id);
             for (listener, port) in std::mem::take(listeners).into_iter().zip(self.spec.forward.clone()) {
@@ -173,7 +183,7 @@ impl Pool {
                 let _ = forward::serve(listener, port);
             }
         }
-        Some(message)
+        message
     }
 
     /// Hands a job to a slot.
@@ -255,7 +265,17 @@ impl Pool {
 
     /// Ends all slots: their zygotes end when their sockets close, and everything in them with them.
     pub(crate) fn close(&mut self) {
-        self.slots.clear();
+        for (_, slot) in std::mem::take(&mut self.slots) {
+            self.dying.extend(slot.slot.zygote());
+        }
+    }
+
+    /// Reaps zygotes that have ended by now.
+    fn bury(&mut self) {
+        self.dying.retain(|pid| {
+            let pid = Pid::from_raw(pid.cast_signed());
+            pid.is_some_and(|pid| matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)))
+        });
     }
 
     /// Removes what was made for slots, when they are gone. Gives what is left behind, in words.
@@ -284,19 +304,14 @@ impl Pool {
     /// Starts all slots; the first to answer tells for all.
     fn start_all(&mut self, count: u32) -> Result<(), String> {
         let problem = |error: io::Error| format!("make a slot: {error}");
-        self.slots.clear();
+        self.close();
         self.early = (0..count).map(SlotId).collect();
         for id in self.early.clone() {
             self.start_slot(id).map_err(problem)?;
         }
         let first = SlotId(0);
-        let limit = Timespec { tv_sec: MADE_WITHIN.as_secs().cast_signed(), tv_nsec: 0 };
-        if let Some(slot) = self.slots.get(&first) {
-            let socket = slot.slot.socket();
-            poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit))
-                .map_err(|errno| problem(errno.into()))?;
-        }
-        match self.receive(first) {
+        let answer = self.slots.get_mut(&first).and_then(|slot| slot.slot.wait(MADE_WITHIN));
+        match answer.map(|message| self.note(first, message)) {
             Some(SlotMessage::Ready { .. }) => Ok(()),
             Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
             None => Err("the first slot was not ready within 20 s".into()),

@@ -1,9 +1,9 @@
 //! What this machine can and cannot do, for `seatrial doctor`.
 
 use crate::{Cgroups, Isolation, Network, RootPlan, RootRequest, Slot, SlotMessage, SlotSpec};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One thing looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,19 +97,13 @@ fn containers() -> Finding {
 
 fn try_slot(spec: &SlotSpec) -> Result<Vec<String>, String> {
     let (mut slot, mut child) = Slot::start(spec, None, |_| Ok(())).map_err(|error| error.to_string())?;
-    let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
-    let answer = {
-        let socket = slot.socket();
-        poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit))
-    };
-    let result = match answer.map(|_| slot.receive()) {
-        Ok(Some(SlotMessage::Ready { read_only, .. })) => Ok(read_only),
-        Ok(Some(SlotMessage::Failed(failure))) => Err(failure.to_string()),
-        Ok(Some(SlotMessage::Ended(_) | SlotMessage::Recalled { .. } | SlotMessage::Gone)) => {
+    let result = match slot.wait(Duration::from_secs(10)) {
+        Some(SlotMessage::Ready { read_only, .. }) => Ok(read_only),
+        Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
+        Some(SlotMessage::Ended(_) | SlotMessage::Recalled { .. } | SlotMessage::Gone) => {
             Err("its first process ended without a word".into())
         }
-        Ok(None) => Err("no answer within 10 s".into()),
-        Err(errno) => Err(errno.to_string()),
+        None => Err("no answer within 10 s".into()),
     };
     drop(slot);
     let _ = child.wait();

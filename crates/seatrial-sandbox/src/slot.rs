@@ -4,6 +4,7 @@ use crate::spec::SlotSpec;
 use crate::wire::{self, Reader, Writer};
 use crate::zygote;
 use crate::{Failure, stage};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -23,6 +24,7 @@ pub struct Slot {
     /// next job writes into the other.
     pipes: [[OwnedFd; 2]; 2],
     next_set: usize,
+    zygote: Option<u32>,
     message: Writer,
     packet: Vec<u8>,
 }
@@ -174,6 +176,7 @@ impl Slot {
             socket,
             pipes: [[a, b], [c, d]],
             next_set: 0,
+            zygote: None,
             message: Writer::default(),
             packet: vec![0; wire::PACKET],
         };
@@ -248,12 +251,40 @@ impl Slot {
 
     /// The next message, if one is there.
     pub fn receive(&mut self) -> Option<SlotMessage> {
-        let mut fds = Vec::new();
-        match wire::receive(self.socket.as_fd(), &mut self.packet, &mut fds, false) {
-            Err(Errno::AGAIN) => None,
-            Ok(0) | Err(_) => Some(SlotMessage::Gone),
-            Ok(length) => Some(read(&self.packet[..length], fds).unwrap_or(SlotMessage::Gone)),
+        loop {
+            let mut fds = Vec::new();
+            match wire::receive(self.socket.as_fd(), &mut self.packet, &mut fds, false) {
+                Err(Errno::AGAIN) => return None,
+                Ok(0) | Err(_) => return Some(SlotMessage::Gone),
+                Ok(length) => {
+                    let mut reader = Reader(&self.packet[..length]);
+                    if reader.u8() != Some(zygote::BORN) {
+                        return Some(read(&self.packet[..length], fds).unwrap_or(SlotMessage::Gone));
+                    }
+                    self.zygote = reader.u32();
+                }
+            }
         }
+    }
+
+    /// The next message, waited for; `None` when none came within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<SlotMessage> {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(message) = self.receive() {
+                return Some(message);
+            }
+            let left = limit.checked_sub(begun.elapsed())?;
+            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&left));
+        }
+    }
+
+    /// The zygote's process id, once it is known: the caller is its parent and has to reap it. With process isolation
+    /// it is that of the process that [`Slot::start`] gave.
+    #[must_use]
+    pub fn zygote(&self) -> Option<u32> {
+        self.zygote
     }
 }
 

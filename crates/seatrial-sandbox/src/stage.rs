@@ -7,7 +7,7 @@
 use crate::spec::{Isolation, Network, SlotSpec};
 use crate::wire::{self, Writer};
 use crate::{Failure, sys, zygote};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -17,7 +17,7 @@ use std::process::exit;
 /// `argv[0]` that makes this binary a stage.
 pub(crate) const NAME: &str = "seatrial-slot";
 
-/// First byte of the engine's first packet to the stage, so that stray input is no specification.
+/// The exit code of a process that did not get as far as being a zygote.
 const EXEC_FAILED: i32 = 70;
 
 /// Reads the specification from standard input (a socket to the engine), makes the zygote's process and ends.
@@ -42,19 +42,16 @@ pub(crate) fn failed_packet(failure: &Failure) -> Vec<u8> {
 
 fn make(socket: BorrowedFd<'_>) -> Result<(), Failure> {
     let mut packet = vec![0; wire::PACKET];
-    let mut fds = Vec::new();
     let step = |what: &'static str| move |errno: Errno| Failure { what: what.into(), errno };
     // The packet is only looked at: the zygote receives it again as its own.
     let length = rustix::net::recv(socket, packet.as_mut_slice(), rustix::net::RecvFlags::PEEK)
         .map_err(step("read the slot's specification"))?
         .0;
-    fds.clear();
     let spec = SlotSpec::decode(&packet[..length])
         .ok_or(Errno::INVAL)
         .map_err(step("read the slot's specification"))?;
-    let _: Vec<OwnedFd> = fds;
     if spec.isolation == Isolation::Process {
-        return become_zygote(socket);
+        return become_zygote();
     }
     if !rustix::process::geteuid().is_root() {
         limit_processes(spec.max_processes);
@@ -75,7 +72,7 @@ fn make(socket: BorrowedFd<'_>) -> Result<(), Failure> {
         drop(ready_write);
         let mut go = [0u8; 1];
         let result = match rustix::io::read(&ready_read, &mut go) {
-            Ok(1) => keep_capabilities().and_then(|()| become_zygote(socket)),
+            Ok(1) => keep_capabilities().and_then(|()| become_zygote()),
             _ => exit(EXEC_FAILED),
         };
         if let Err(failure) = result {
@@ -84,12 +81,15 @@ fn make(socket: BorrowedFd<'_>) -> Result<(), Failure> {
         exit(EXEC_FAILED);
     }
     map_ids(pid)?;
+    // The engine is its parent and will have to reap it, but did not make it.
+    let mut born = Writer::default();
+    born.u8(zygote::BORN).u32(pid.unsigned_abs());
+    wire::send(socket, &born.0, &[]).map_err(step("name the zygote"))?;
     rustix::io::write(&ready_write, &[1]).map(drop).map_err(step("release the zygote"))
 }
 
 /// Executes this binary again as the zygote, which inherits the socket as its standard input.
-fn become_zygote(socket: BorrowedFd<'_>) -> Result<(), Failure> {
-    let _ = socket.as_raw_fd();
+fn become_zygote() -> Result<(), Failure> {
     let error = std::process::Command::new("/proc/self/exe").arg0(zygote::NAME).exec();
     Err(Failure {
         what: "execute the zygote".into(),

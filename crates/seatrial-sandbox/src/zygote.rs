@@ -25,6 +25,8 @@ pub(crate) const READY: u8 = 1;
 pub(crate) const FAILED: u8 = 2;
 pub(crate) const ENDED: u8 = 3;
 pub(crate) const RECALLED: u8 = 4;
+/// From the stage: the zygote's process id.
+pub(crate) const BORN: u8 = 5;
 
 /// First bytes of packets to the zygote.
 pub(crate) const JOB: u8 = 1;

@@ -1,6 +1,8 @@
 //! What a job sees and changes: the machine as it is, copy-on-write.
 
 use super::{ordinary, world, worlds};
+use rustix::process::Signal;
+use seatrial_testkit::wait_for;
 use std::fs;
 
 #[test]
@@ -74,6 +76,29 @@ fn shared_folders_of_others_can_be_written() {
         world.sh(script).exits(0).says("new");
         assert!(!fs::exists("/var/tmp/trial-new.txt").unwrap(), "it is on the host");
     }
+}
+
+#[test]
+fn slots_that_are_made_anew_leave_no_dead_processes() {
+    let world = world();
+    if !world.is_root() {
+        // Only root may write where a new slot is the price; another user's job is refused there.
+        world.sh("echo new > /trial-new").tells("Permission denied");
+        return;
+    }
+    // Each job costs a slot; the last one looks at the command's own children while the run goes on.
+    let script = "echo new > /trial-new-{index}; test {index} -lt 12 || sleep 1000";
+    let started =
+        world.seatrial(["exec", "-n", "12", "-j", "1", "--show-passes", "--", "sh", "-c", script]).start();
+    started.tells("PASS sh 11");
+    let pid = started.pid();
+    wait_for("all but the newest zygote are reaped", || {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let count = children.split_whitespace().count();
+        if count <= 3 { Ok(()) } else { Err(format!("{count} children")) }
+    });
+    started.signal(Signal::INT);
+    let _ = started.end();
 }
 
 #[test]
