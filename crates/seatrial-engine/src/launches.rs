@@ -31,15 +31,14 @@ impl Prepared {
         Self { program, args, cwd: launch.cwd.0.clone(), for_nextest, vars }
     }
 
-    /// All variables: the launch's, except those that one of `more` names again, then `more`.
-    pub(crate) fn vars_with<'a>(&'a self, more: &[&'a [Vec<u8>]]) -> Vec<&'a [u8]> {
-        let later: Vec<&[u8]> = more.iter().flat_map(|vars| vars.iter()).map(Vec::as_slice).collect();
+    /// All variables: the launch's, except those that `more` names again, then `more`.
+    pub(crate) fn vars_with<'a>(&'a self, more: &'a [Vec<u8>]) -> Vec<&'a [u8]> {
         let is_replaced = |length: usize, var: &[u8]| {
             // Names are compared with the `=` behind them, and only where it stands at the same place.
-            later.iter().any(|other| other.get(length) == Some(&b'=') && other[..length] == var[..length])
+            more.iter().any(|other| other.get(length) == Some(&b'=') && other[..length] == var[..length])
         };
         let kept = self.vars.iter().filter(|(length, var)| !is_replaced(*length, var));
-        kept.map(|(_, var)| var.as_slice()).chain(later.iter().copied()).collect()
+        kept.map(|(_, var)| var.as_slice()).chain(more.iter().map(Vec::as_slice)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::capture::{Capture, SpillFolder, drain};
 use crate::launches::Prepared;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use seatrial_model::{Attempt, Instant, JobId, JobSpec, Output, SlotId};
-use seatrial_sandbox::{Command, Slot, SlotSpec};
+use seatrial_sandbox::{Command, Launch, Slot, SlotSpec};
 use std::io;
 use std::process::Child;
 
@@ -72,17 +72,19 @@ impl LocalSlot {
         attempt: Attempt,
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        let job_vars: Vec<Vec<u8>> = spec
-            .env
-            .iter()
-            .map(|(name, value)| [name.0.as_slice(), b"=", value.0.as_slice()].concat())
-            .chain([format!("SEATRIAL_ATTEMPT={}", attempt.0).into_bytes()])
-            .chain(launch.for_nextest.then(|| format!("NEXTEST_ATTEMPT={}", attempt.0).into_bytes()))
-            .chain(launch.for_nextest.then(|| format!("NEXTEST_TEST_GLOBAL_SLOT={}", self.id.0).into_bytes()))
-            .collect();
-        let vars = launch.vars_with(&[&self.vars, &job_vars]);
-        let args: Vec<&[u8]> = launch.args.iter().chain(&spec.args).map(|arg| arg.0.as_slice()).collect();
-        let command = Command { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd, stdin };
+        let number = spec.launch.0;
+        if !self.slot.knows(number) {
+            let args: Vec<&[u8]> = launch.args.iter().map(|arg| arg.0.as_slice()).collect();
+            let vars = launch.vars_with(&self.vars);
+            self.slot.launch(
+                number,
+                &Launch { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd },
+            )?;
+        }
+        let vars = self.vars_of(launch, &spec, attempt);
+        let vars: Vec<&[u8]> = vars.iter().map(Vec::as_slice).collect();
+        let args: Vec<&[u8]> = spec.args.iter().map(|arg| arg.0.as_slice()).collect();
+        let command = Command { launch: number, args: &args, vars: &vars, stdin };
         let set = self.slot.send(tag(spec.job, attempt), &command)?;
         let job = InFlight { spec, attempt, set, started: now, captures: Default::default() };
         if self.running.is_none() {
@@ -91,6 +93,18 @@ impl LocalSlot {
             self.queued = Some(job);
         }
         Ok(())
+    }
+
+    /// A job's variables beside its launch's.
+    fn vars_of(&self, launch: &Prepared, spec: &JobSpec, attempt: Attempt) -> Vec<Vec<u8>> {
+        let own = spec.env.iter().map(|(name, value)| [name.0.as_slice(), b"=", value.0.as_slice()].concat());
+        let mut vars: Vec<Vec<u8>> = own.collect();
+        vars.push(format!("SEATRIAL_ATTEMPT={}", attempt.0).into_bytes());
+        if launch.for_nextest {
+            vars.push(format!("NEXTEST_ATTEMPT={}", attempt.0).into_bytes());
+            vars.push(format!("NEXTEST_TEST_GLOBAL_SLOT={}", self.id.0).into_bytes());
+        }
+        vars
     }
 
     /// The running job has ended: gives it with all its output; a queued one runs now.

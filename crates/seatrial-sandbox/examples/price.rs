@@ -9,7 +9,7 @@
 
 use rustix::event::{PollFd, PollFlags, poll};
 use seatrial_sandbox::{
-    Command, Isolation, Network, RootPlan, RootRequest, Slot, SlotMessage, SlotSpec, enter_if_asked,
+    Command, Isolation, Launch, Network, RootPlan, RootRequest, Slot, SlotMessage, SlotSpec, enter_if_asked,
 };
 use std::path::Path;
 use std::time::Instant;
@@ -123,8 +123,12 @@ fn stream(slot: &mut Slot, jobs: u32, words: &[&str]) -> f64 {
 
 fn send(slot: &mut Slot, job: u32, words: &[&str]) {
     let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    let command = Command { program: args[0], args: &args, vars: &[], cwd: b"/", stdin: None };
-    slot.send(u64::from(job), &command).unwrap();
+    // One launch for all jobs of one kind, as in a run.
+    let launch = words.iter().map(|word| word.len() as u32).sum();
+    if !slot.knows(launch) {
+        slot.launch(launch, &Launch { program: args[0], args: &args, vars: &[], cwd: b"/" }).unwrap();
+    }
+    slot.send(u64::from(job), &Command { launch, args: &[], vars: &[], stdin: None }).unwrap();
 }
 
 fn ended(slot: &mut Slot) {

@@ -1,8 +1,8 @@
 //! What runs between clone and exec: a list of system calls built before, on shared memory, without allocation.
 //!
-//! The zygote receives a job as one message and builds a [`Script`] of pointers into it. The child (made with
-//! `CLONE_VM | CLONE_VFORK`, so the zygote sleeps until it has executed) walks through the script and executes the
-//! program; the first step that fails is left in the script and the child exits.
+//! The zygote receives what many jobs have in common as one message and a job as another, and builds a [`Script`] of
+//! pointers into both. The child (made with `CLONE_VM | CLONE_VFORK`, so the zygote sleeps until it has executed) walks
+//! through the script and executes the program; the first step that fails is left in the script and the child exits.
 
 #![expect(unsafe_code, reason = "the child of a vfork; with `sys`, the only such place")]
 
@@ -26,12 +26,57 @@ pub(crate) struct Failed {
     pub(crate) errno: i32,
 }
 
-/// Strings of one job within its message, each ended by NUL: `cwd`, `program`, arguments, variables.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Strings<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) args: u32,
-    pub(crate) vars: u32,
+/// Strings of a message, each ended by NUL, and where they start.
+#[derive(Debug, Default)]
+pub(crate) struct Strings {
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+    /// How many of them, from the front, are no variables.
+    words: usize,
+}
+
+impl Strings {
+    /// Takes over `bytes`, which hold so many words and then so many variables. `None`: they hold fewer.
+    pub(crate) fn parse(bytes: Vec<u8>, words: u32, vars: u32) -> Option<Self> {
+        let (words, vars) = (words as usize, vars as usize);
+        let mut starts = Vec::with_capacity((words + vars).min(bytes.len()));
+        let mut at = 0;
+        for _ in 0..words + vars {
+            starts.push(u32::try_from(at).ok()?);
+            at += std::ffi::CStr::from_bytes_until_nul(bytes.get(at..)?).ok()?.count_bytes() + 1;
+        }
+        Some(Self { bytes, starts, words })
+    }
+
+    /// The memory, to be used again.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn words(&self) -> impl Iterator<Item = *const libc::c_char> {
+        self.starts[..self.words].iter().map(|start| self.pointer(*start))
+    }
+
+    fn vars(&self) -> impl Iterator<Item = &[u8]> {
+        self.starts[self.words..].iter().map(|start| &self.bytes[*start as usize..])
+    }
+
+    fn pointer(&self, start: u32) -> *const libc::c_char {
+        self.bytes[start as usize..].as_ptr().cast()
+    }
+}
+
+/// True when both begin with the same name and a `=`.
+fn same_name(one: &[u8], other: &[u8]) -> bool {
+    for (a, b) in one.iter().zip(other) {
+        if a != b {
+            return false;
+        }
+        if matches!(a, b'=' | 0) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Reused from job to job: the pointer tables and the child's stack.
@@ -59,13 +104,15 @@ impl Launcher {
         Self { argv: Vec::new(), envp: Vec::new(), shell: Vec::new(), stack: vec![0; STACK] }
     }
 
-    /// Starts the program that `strings` describe with `fds` as its standard streams; gives its process id.
+    /// Starts the program of `launch`, whose words are the directory, the program and its first arguments, with the
+    /// further arguments and variables of `job` and `fds` as its standard streams; gives its process id. A variable of
+    /// the job's takes the place of the launch's of the same name.
     ///
     /// # Errors
-    /// The step that failed and its error number. A message whose strings do not add up is a failed set-up, `EINVAL`.
-    pub(crate) fn start(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Result<i32, Failed> {
+    /// The step that failed and its error number. A launch without directory and program is a failed set-up, `EINVAL`.
+    pub(crate) fn start(&mut self, launch: &Strings, job: &Strings, fds: [RawFd; 3]) -> Result<i32, Failed> {
         let mut script =
-            self.script(strings, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
+            self.script(launch, job, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
         let args = CloneArgs {
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64 | CLONE_CLEAR_SIGHAND,
             exit_signal: libc::SIGCHLD as u64,
@@ -89,23 +136,15 @@ impl Launcher {
         }
     }
 
-    fn script(&mut self, strings: Strings<'_>, fds: [RawFd; 3]) -> Option<Script> {
-        let mut rest = strings.bytes;
-        let mut next = || {
-            let text = std::ffi::CStr::from_bytes_until_nul(rest).ok()?;
-            rest = &rest[text.count_bytes() + 1..];
-            Some(text.as_ptr())
-        };
-        let (cwd, program) = (next()?, next()?);
+    fn script(&mut self, launch: &Strings, job: &Strings, fds: [RawFd; 3]) -> Option<Script> {
+        let mut words = launch.words();
+        let (cwd, program) = (words.next()?, words.next()?);
         self.argv.clear();
         self.envp.clear();
         self.shell.clear();
-        for _ in 0..strings.args {
-            self.argv.push(next()?);
-        }
-        for _ in 0..strings.vars {
-            self.envp.push(next()?);
-        }
+        self.argv.extend(words.chain(job.words()));
+        let kept = launch.vars().filter(|var| !job.vars().any(|other| same_name(var, other)));
+        self.envp.extend(kept.chain(job.vars()).map(|var| var.as_ptr().cast::<libc::c_char>()));
         self.shell.push(c"/bin/sh".as_ptr());
         self.shell.push(program);
         self.shell.extend_from_slice(self.argv.get(1..)?);

@@ -19,19 +19,24 @@ use std::time::Duration;
 
 /// A running slot. Dropping it ends its zygote, and with it every process of the slot.
 pub struct Slot {
+    /// Launches and jobs go by it, all answers come by it.
     socket: OwnedFd,
+    control: OwnedFd,
     /// Read ends of the two sets of output pipes; jobs use them in turn, so that one set can be emptied while the
     /// next job writes into the other.
     pipes: [[OwnedFd; 2]; 2],
     next_set: usize,
+    /// Launches that the zygote knows, by their places there.
+    launches: [Option<u32>; zygote::LAUNCHES],
+    next_place: usize,
     zygote: Option<u32>,
     message: Writer,
     packet: Vec<u8>,
 }
 
-/// What a job executes.
+/// What several jobs have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Command<'a> {
+pub struct Launch<'a> {
     /// Absolute path of the program.
     pub program: &'a [u8],
     /// Arguments, the program's own name first.
@@ -40,6 +45,17 @@ pub struct Command<'a> {
     pub vars: &'a [&'a [u8]],
     /// The directory to run in.
     pub cwd: &'a [u8],
+}
+
+/// What a job executes.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'a> {
+    /// Number of its launch.
+    pub launch: u32,
+    /// Arguments after the launch's.
+    pub args: &'a [&'a [u8]],
+    /// Variables beside the launch's, each `NAME=value`; of equal names the job's counts.
+    pub vars: &'a [&'a [u8]],
     /// The job's standard input; absent: nothing to read.
     pub stdin: Option<BorrowedFd<'a>>,
 }
@@ -147,8 +163,10 @@ impl Slot {
         memory: Option<(OwnedFd, OwnedFd)>,
         before: impl FnOnce(u32) -> io::Result<()>,
     ) -> io::Result<(Self, std::process::Child)> {
-        let (socket, theirs) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let pair = || {
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        };
+        let ((socket, theirs), (control, their_control)) = (pair()?, pair()?);
         // Room for a whole packet beside one that is still being read.
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, 2 * wire::PACKET);
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
@@ -160,7 +178,8 @@ impl Slot {
         if packet.len() > wire::PACKET {
             return Err(io::Error::other("the root has too many parts for one slot"));
         }
-        let mut fds: Vec<BorrowedFd<'_>> = ends.iter().map(|(_, write)| write.as_fd()).collect();
+        let mut fds = vec![their_control.as_fd()];
+        fds.extend(ends.iter().map(|(_, write)| write.as_fd()));
         if let Some((peak, events)) = &memory {
             fds.extend([peak.as_fd(), events.as_fd()]);
         }
@@ -174,8 +193,11 @@ impl Slot {
         let [(a, _), (b, _), (c, _), (d, _)] = ends;
         let slot = Self {
             socket,
+            control,
             pipes: [[a, b], [c, d]],
             next_set: 0,
+            launches: [None; zygote::LAUNCHES],
+            next_place: 0,
             zygote: None,
             message: Writer::default(),
             packet: vec![0; wire::PACKET],
@@ -195,33 +217,67 @@ impl Slot {
         self.pipes[set & 1][stream & 1].as_fd()
     }
 
+    /// True when the slot has this launch. It forgets the oldest when there are many.
+    #[must_use]
+    pub fn knows(&self, launch: u32) -> bool {
+        self.launches.contains(&Some(launch))
+    }
+
+    /// Gives the slot a launch that it does not know, for jobs to refer to.
+    ///
+    /// # Errors
+    /// The slot is gone, or no memory file could be made for a launch with very many strings.
+    pub fn launch(&mut self, number: u32, launch: &Launch<'_>) -> io::Result<()> {
+        let place = self.next_place;
+        self.message.0.clear();
+        self.message.u8(zygote::LAUNCH).u8(place as u8);
+        let words = [launch.cwd, launch.program];
+        self.packet(0, words.iter().chain(launch.args), launch.vars, None)?;
+        self.launches[place] = Some(number);
+        // The slot may still have to run a job of the one before, but never one of that many before.
+        self.next_place = (place + 1) % zygote::LAUNCHES;
+        Ok(())
+    }
+
     /// Hands a job over, to run now or, when one runs, after it. Gives the set of pipes that it will write to.
     ///
     /// # Errors
-    /// The slot is gone, or no memory file could be made for a job with very many strings.
+    /// The slot is gone or does not know the launch, or no memory file could be made for a job with very many strings.
     pub fn send(&mut self, tag: u64, command: &Command<'_>) -> io::Result<usize> {
+        let place = self.launches.iter().position(|known| *known == Some(command.launch));
+        let place = place.ok_or_else(|| io::Error::other("the slot does not know the job's launch"))?;
         let set = self.next_set;
         self.message.0.clear();
+        self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(place as u8);
         let flags = if command.stdin.is_some() { zygote::WITH_STDIN } else { 0 };
-        let mut fds: Vec<BorrowedFd<'_>> = command.stdin.into_iter().collect();
-        self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(flags);
-        self.message.u32(command.args.len() as u32).u32(command.vars.len() as u32);
-        let head = self.message.0.len();
-        self.message.cstring(command.cwd).cstring(command.program);
-        for text in command.args.iter().chain(command.vars) {
-            self.message.cstring(text);
-        }
-        if self.message.0.len() > wire::PACKET {
-            let file = memory_file(&self.message.0[head..])?;
-            self.message.0.truncate(head);
-            self.message.0[10] |= zygote::IN_FILE;
-            fds.insert(0, file.as_fd());
-            wire::send(self.socket.as_fd(), &self.message.0, &fds)?;
-        } else {
-            wire::send(self.socket.as_fd(), &self.message.0, &fds)?;
-        }
+        self.packet(flags, command.args.iter(), command.vars, command.stdin)?;
         self.next_set ^= 1;
         Ok(set)
+    }
+
+    /// Sends the packet that was begun, completed by flags, counts and strings.
+    fn packet<'a>(
+        &mut self,
+        flags: u8,
+        words: impl Iterator<Item = &'a &'a [u8]> + Clone,
+        vars: &'a [&'a [u8]],
+        stdin: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let mut fds: Vec<BorrowedFd<'_>> = stdin.into_iter().collect();
+        let flags_at = self.message.0.len();
+        self.message.u8(flags).u32(words.clone().count() as u32).u32(vars.len() as u32);
+        let head = self.message.0.len();
+        for text in words.chain(vars) {
+            self.message.cstring(text);
+        }
+        if self.message.0.len() <= wire::INLINE {
+            return Ok(wire::send(self.socket.as_fd(), &self.message.0, &fds)?);
+        }
+        let file = memory_file(&self.message.0[head..])?;
+        self.message.0.truncate(head);
+        self.message.0[flags_at] |= zygote::IN_FILE;
+        fds.insert(0, file.as_fd());
+        Ok(wire::send(self.socket.as_fd(), &self.message.0, &fds)?)
     }
 
     /// Takes a queued job back. The answer is [`SlotMessage::Recalled`]; a job taken back frees its set of pipes.
@@ -231,7 +287,7 @@ impl Slot {
     pub fn recall(&self, tag: u64) -> io::Result<()> {
         let mut writer = Writer::default();
         writer.u8(zygote::RECALL).u64(tag);
-        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
+        Ok(wire::send(self.control.as_fd(), &writer.0, &[])?)
     }
 
     /// To be told that a recalled job came back unstarted: its set of pipes is the next job's.
@@ -246,7 +302,7 @@ impl Slot {
     pub fn signal(&self, tag: u64, signal: i32) -> io::Result<()> {
         let mut writer = Writer::default();
         writer.u8(zygote::SIGNAL).u64(tag).u32(signal.cast_unsigned());
-        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
+        Ok(wire::send(self.control.as_fd(), &writer.0, &[])?)
     }
 
     /// The next message, if one is there.

@@ -1,6 +1,6 @@
 //! Messages between the engine and a zygote: one SOCK_SEQPACKET packet each, both ends of the same binary.
 //!
-//! A job whose strings are larger than a packet travels in a memory file. Numbers are little-endian.
+//! What has very many strings travels in a memory file. Numbers are little-endian.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, IoSlice, IoSliceMut};
@@ -10,8 +10,11 @@ use rustix::net::{
 };
 use std::mem::MaybeUninit;
 
-/// Bytes of the largest packet; larger bodies go by memory file.
+/// Bytes of the largest packet.
 pub(crate) const PACKET: usize = 128 << 10;
+
+/// Strings of jobs and launches that are larger go by memory file: a launch and a job sent ahead find room in a socket.
+pub(crate) const INLINE: usize = 64 << 10;
 
 /// Descriptors in one packet, at most.
 pub(crate) const FDS: usize = 32;

@@ -29,11 +29,18 @@ pub(crate) const RECALLED: u8 = 4;
 pub(crate) const BORN: u8 = 5;
 
 /// First bytes of packets to the zygote.
+///
+/// Launches and jobs come by the socket of jobs, which is read only when no job runs: a job that is sent ahead wakes
+/// nobody. What concerns a job that runs or waits comes by the control socket.
 pub(crate) const JOB: u8 = 1;
 pub(crate) const SIGNAL: u8 = 2;
 pub(crate) const RECALL: u8 = 3;
+pub(crate) const LAUNCH: u8 = 4;
 
-/// Flags of a job packet.
+/// Launches that a slot remembers.
+pub(crate) const LAUNCHES: usize = 16;
+
+/// Flags of a launch's or job's packet.
 pub(crate) const WITH_STDIN: u8 = 1;
 pub(crate) const IN_FILE: u8 = 2;
 
@@ -42,11 +49,15 @@ pub(crate) const EXITED: u8 = 0;
 pub(crate) const SIGNALED: u8 = 1;
 pub(crate) const NOT_STARTED: u8 = 2;
 
-/// Descriptors that come with the specification: two sets of output pipes, then two cgroup files if there are any.
+/// Descriptors that come with the specification: the control socket and two sets of output pipes, then two cgroup files
+/// if there are any.
 pub(crate) const PIPES: usize = 4;
+const ALWAYS: usize = 1 + PIPES;
 
 struct Zygote {
+    /// Jobs come by it, answers go by it.
     socket: OwnedFd,
+    control: OwnedFd,
     children: OwnedFd,
     null: OwnedFd,
     pipes: Vec<OwnedFd>,
@@ -56,6 +67,7 @@ struct Zygote {
     queues: Option<Queues>,
     tmp: std::path::PathBuf,
     launcher: Launcher,
+    launches: [Strings; LAUNCHES],
     queue: Option<Job>,
     /// The packet last received, and strings of an ended job: memory used again.
     packet: Vec<u8>,
@@ -67,9 +79,9 @@ struct Zygote {
 struct Job {
     tag: u64,
     set: u8,
-    args: u32,
-    vars: u32,
-    strings: Vec<u8>,
+    /// Which of the launches.
+    place: u8,
+    strings: Strings,
     stdin: Option<OwnedFd>,
 }
 
@@ -126,10 +138,11 @@ impl Zygote {
         let length = wire::receive(socket.as_fd(), &mut packet, &mut fds, true)
             .map_err(step("read the slot's specification"))?;
         let spec = SlotSpec::decode(&packet[..length])
-            .filter(|_| fds.len() >= PIPES)
+            .filter(|_| fds.len() >= ALWAYS)
             .ok_or(Errno::INVAL)
             .map_err(step("read the slot's specification"))?;
-        let mut files = fds.split_off(PIPES).into_iter();
+        let mut files = fds.split_off(ALWAYS).into_iter();
+        let control = fds.remove(0);
         let memory = files.next().zip(files.next()).map(|(peak, events)| {
             let (peak, events) = (File::from(peak), File::from(events));
             MemoryFiles { kills: oom_kills(&events), peak, events }
@@ -139,6 +152,7 @@ impl Zygote {
             children: sys::sigchld_fd().map_err(step("watch children"))?,
             null: open_null().map_err(step("open /dev/null"))?,
             socket,
+            control,
             pipes: fds,
             memory,
             isolation: spec.isolation,
@@ -146,6 +160,7 @@ impl Zygote {
             queues: None,
             tmp: spec.tmp.clone(),
             launcher: Launcher::new(),
+            launches: Default::default(),
             queue: None,
             packet,
             spare: Vec::new(),
@@ -204,13 +219,14 @@ impl Zygote {
                     }
                 }
                 None => {
-                    if self.receive(None, true).is_none() {
+                    if self.next_job().is_none() {
                         return;
                     }
                 }
             }
         }
         // Not clean any more: what is still queued goes back unstarted, then the slot ends.
+        let _ = self.receive(false);
         if let Some(job) = self.queue.take() {
             self.answer_recall(job.tag, false);
         }
@@ -228,8 +244,8 @@ impl Zygote {
             let _ = memory.peak.write_at(b"0", 0);
         }
         let started = Instant::now();
-        let strings = Strings { bytes: &job.strings, args: job.args, vars: job.vars };
-        match self.launcher.start(strings, [stdin, out, err]) {
+        let launch = self.launches.get(usize::from(job.place))?;
+        match self.launcher.start(launch, &job.strings, [stdin, out, err]) {
             Err(failed) => {
                 self.answer_not_started(&job, failed);
                 Some(())
@@ -242,24 +258,16 @@ impl Zygote {
                 let wall = running.started.elapsed();
                 let survivors = self.kill_survivors(&mut running);
                 self.answer_ended(&running, status, wall, &survivors)?;
-                self.spare = running.job.strings;
+                self.spare = running.job.strings.into_bytes();
                 Some(())
             }
         }
     }
 
-    /// Waits for the job's own process, reaping orphans meanwhile and listening to the engine.
+    /// Waits for the job's own process, reaping orphans meanwhile and listening to the engine's word about it.
     fn wait(&mut self, running: &mut Running) -> Option<i32> {
         loop {
-            let (child, packet) = {
-                let mut fds =
-                    [PollFd::new(&self.children, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
-                match poll(&mut fds, None) {
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(_) => return None,
-                }
-                (!fds[0].revents().is_empty(), !fds[1].revents().is_empty())
-            };
+            let (child, packet) = wait_for(&self.children, &self.control)?;
             if child {
                 let mut signals = [0u8; 128 * 8];
                 let _ = rustix::io::read(&self.children, &mut signals);
@@ -271,9 +279,25 @@ impl Zygote {
                 }
             }
             if packet {
-                self.receive(Some(running.pid), false)?;
+                self.obey(Some(running))?;
             }
         }
+    }
+
+    /// Waits until a job is queued. `None`: the engine is gone.
+    fn next_job(&mut self) -> Option<()> {
+        // Mostly the next job is there already.
+        self.receive(false)?;
+        while self.queue.is_none() {
+            let (job, control) = wait_for(&self.socket, &self.control)?;
+            if job {
+                self.receive(false)?;
+            }
+            if control {
+                self.obey(None)?;
+            }
+        }
+        Some(())
     }
 
     /// Ends whatever the job left running; gives the names of the processes that had outlived it.
@@ -326,20 +350,43 @@ impl Zygote {
         }
     }
 
-    /// Takes one packet. `None`: the engine is gone.
-    fn receive(&mut self, running: Option<i32>, block: bool) -> Option<()> {
-        let mut fds = Vec::new();
-        let length = match wire::receive(self.socket.as_fd(), &mut self.packet, &mut fds, block) {
-            Ok(0) => return None,
-            Ok(length) => length,
+    /// Takes launches and jobs as far as they are there, up to the first job. `None`: the engine is gone.
+    fn receive(&mut self, block: bool) -> Option<()> {
+        while self.queue.is_none() {
+            let mut fds = Vec::new();
+            let length = match wire::receive(self.socket.as_fd(), &mut self.packet, &mut fds, block) {
+                Err(Errno::AGAIN) => return Some(()),
+                Ok(0) | Err(_) => return None,
+                Ok(length) => length,
+            };
+            let mut reader = Reader(&self.packet[..length]);
+            let mut fds = fds.into_iter();
+            match reader.u8()? {
+                JOB => self.queue = Some(Job::read(&mut reader, &mut fds, std::mem::take(&mut self.spare))?),
+                LAUNCH => {
+                    let place = self.launches.get_mut(usize::from(reader.u8()?))?;
+                    *place = read_strings(&mut reader, &mut fds, std::mem::take(place).into_bytes())?.1;
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// Takes one packet about a job that runs or waits. `None`: the engine is gone.
+    fn obey(&mut self, running: Option<&Running>) -> Option<()> {
+        let mut packet = [0; 32];
+        let length = match wire::receive(self.control.as_fd(), &mut packet, &mut Vec::new(), false) {
             Err(Errno::AGAIN) => return Some(()),
-            Err(_) => return None,
+            Ok(0) | Err(_) => return None,
+            Ok(length) => length,
         };
-        let mut reader = Reader(&self.packet[..length]);
+        let mut reader = Reader(&packet[..length]);
         let (kind, tag) = (reader.u8()?, reader.u64()?);
         match kind {
-            JOB => self.queue = Some(Job::read(tag, reader, fds, std::mem::take(&mut self.spare))?),
             RECALL => {
+                // It was sent before the recall was, by the other socket.
+                self.receive(false)?;
                 let queued = self.queue.as_ref().is_some_and(|job| job.tag == tag);
                 if queued {
                     self.queue = None;
@@ -349,8 +396,8 @@ impl Zygote {
             SIGNAL => {
                 let signal = reader.u32()?.cast_signed();
                 // For a job that has already ended there is nothing to do: its answer is on the way.
-                if let Some(pid) = running {
-                    self.kill_tree(signal, &[pid]);
+                if let Some(running) = running.filter(|running| running.job.tag == tag) {
+                    self.kill_tree(signal, &[running.pid]);
                 }
             }
             _ => return None,
@@ -441,22 +488,46 @@ impl Running {
 }
 
 impl Job {
-    /// The rest of a job packet; its strings go into `strings`, whose memory is used again.
-    fn read(tag: u64, mut reader: Reader<'_>, fds: Vec<OwnedFd>, mut strings: Vec<u8>) -> Option<Self> {
-        let (set, flags) = (reader.u8()?, reader.u8()?);
-        let (args, vars) = (reader.u32()?, reader.u32()?);
-        let mut fds = fds.into_iter();
-        strings.clear();
-        if flags & IN_FILE != 0 {
-            let file = File::from(fds.next()?);
-            strings.resize(usize::try_from(file.metadata().ok()?.len()).ok()?, 0);
-            file.read_exact_at(&mut strings, 0).ok()?;
-        } else {
-            strings.extend_from_slice(reader.0);
-        }
+    /// The rest of a job packet; its strings go into `spare`, whose memory is used again.
+    fn read(
+        reader: &mut Reader<'_>,
+        fds: &mut impl Iterator<Item = OwnedFd>,
+        spare: Vec<u8>,
+    ) -> Option<Self> {
+        let (tag, set, place) = (reader.u64()?, reader.u8()?, reader.u8()?);
+        let (flags, strings) = read_strings(reader, fds, spare)?;
         let stdin = if flags & WITH_STDIN != 0 { Some(fds.next()?) } else { None };
-        Some(Self { tag, set, args, vars, strings, stdin })
+        Some(Self { tag, set, place, strings, stdin })
     }
+}
+
+/// Flags, counts and strings, which lie in the packet or in a file that came with it.
+fn read_strings(
+    reader: &mut Reader<'_>,
+    fds: &mut impl Iterator<Item = OwnedFd>,
+    mut bytes: Vec<u8>,
+) -> Option<(u8, Strings)> {
+    let flags = reader.u8()?;
+    let (words, vars) = (reader.u32()?, reader.u32()?);
+    bytes.clear();
+    if flags & IN_FILE != 0 {
+        let file = File::from(fds.next()?);
+        bytes.resize(usize::try_from(file.metadata().ok()?.len()).ok()?, 0);
+        file.read_exact_at(&mut bytes, 0).ok()?;
+    } else {
+        bytes.extend_from_slice(reader.0);
+    }
+    Some((flags, Strings::parse(bytes, words, vars)?))
+}
+
+/// Waits until at least one of two descriptors has something, and tells which. `None`: they cannot be waited for.
+fn wait_for(one: &OwnedFd, other: &OwnedFd) -> Option<(bool, bool)> {
+    let mut fds = [PollFd::new(one, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
+    match poll(&mut fds, None) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(_) => return None,
+    }
+    Some((!fds[0].revents().is_empty(), !fds[1].revents().is_empty()))
 }
 
 impl Queues {
