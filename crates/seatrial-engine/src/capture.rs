@@ -80,9 +80,25 @@ impl Capture {
 }
 
 fn open(folder: &Path, name: &str) -> Option<(PathBuf, File)> {
-    std::fs::create_dir_all(folder).ok()?;
+    if !folder.exists() {
+        std::fs::create_dir_all(folder).ok()?;
+        forget_old(folder);
+    }
     let path = folder.join(name);
     File::create(&path).ok().map(|file| (path, file))
+}
+
+/// Runs whose spilled middles are kept.
+pub const SPILLED_RUNS: usize = 20;
+
+/// Removes the folders of the oldest runs beside this one's. Runs' ids begin with their time.
+fn forget_old(folder: &Path) {
+    let entries = folder.parent().and_then(|all| std::fs::read_dir(all).ok());
+    let mut runs: Vec<PathBuf> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    runs.sort();
+    for old in runs.iter().take(runs.len().saturating_sub(SPILLED_RUNS)) {
+        let _ = std::fs::remove_dir_all(old);
+    }
 }
 
 /// Reads everything that is in a pipe now; `each` gets the pieces.

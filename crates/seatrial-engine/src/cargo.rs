@@ -11,6 +11,7 @@ mod shim;
 pub use shim::shim_if_asked;
 
 use crate::inbox::{Input, Outbox};
+use crate::run_folder::RunFolder;
 use calls::{Binaries, Calls};
 use seatrial_frameworks::cargo::messages::{Message, parse_line};
 use seatrial_frameworks::cargo::{doctest, group};
@@ -148,32 +149,16 @@ impl Drop for Cargo {
 ///
 /// # Errors
 /// The folder cannot be made.
-pub fn make_folder(run: RunId) -> io::Result<(PathBuf, PathBuf)> {
+pub fn make_folder(run: RunId) -> io::Result<(RunFolder, PathBuf)> {
     let usual = std::env::temp_dir();
     // cargo splits a runner's path at blanks, and a socket's path has room for 108 bytes.
     let text = usual.to_string_lossy();
     let base = if text.contains(char::is_whitespace) || text.len() > 60 { Path::new("/tmp") } else { &usual };
-    sweep(base);
-    let folder = base.join(format!("{FOLDER}{run}"));
-    std::fs::create_dir_all(folder.join("tmp"))?;
-    let shim = folder.join(shim::NAME);
+    let folder = RunFolder::make(base, "seatrial-cargo-", &run.to_string())?;
+    std::fs::create_dir_all(folder.path().join("tmp"))?;
+    let shim = folder.path().join(shim::NAME);
     std::os::unix::fs::symlink(std::env::current_exe()?, &shim)?;
     Ok((folder, shim))
-}
-
-/// How the names of shims' folders begin.
-const FOLDER: &str = "seatrial-cargo-";
-
-/// Removes the folders of runs that were killed: those whose socket nobody listens to any more.
-fn sweep(base: &Path) {
-    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(FOLDER);
-        let socket = entry.path().join(SOCKET);
-        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        if is_ours && std::os::unix::net::UnixStream::connect(socket).err().is_some_and(refused) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 struct Reader {

@@ -16,14 +16,16 @@ mod local;
 mod pool;
 mod reporting;
 mod results;
+mod run_folder;
 mod settings;
 mod signals;
 mod slots;
 
-pub use capture::{KEPT, SPILLED, SpillFolder};
+pub use capture::{KEPT, SPILLED, SPILLED_RUNS, SpillFolder};
 pub use clock::Clock;
 pub use inbox::{Inbox, Input, Outbox, inbox};
 pub use local::{Answer, RunEnd, run};
 pub use reporting::Subscriber;
+pub use run_folder::RunFolder;
 pub use settings::Settings;
 pub use signals::end_run;

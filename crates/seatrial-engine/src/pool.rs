@@ -3,6 +3,7 @@
 use crate::capture::SpillFolder;
 use crate::forward;
 use crate::launches::Prepared;
+use crate::run_folder::RunFolder;
 use crate::settings::Settings;
 use crate::slots::LocalSlot;
 use rustix::event::{Timespec, epoll};
@@ -45,9 +46,13 @@ pub(crate) struct Pool {
     /// Each slot's count of kills for lack of memory, with what it was when the slot was made.
     kills: BTreeMap<SlotId, (File, u64)>,
     max_processes: u64,
+    run: String,
+    /// Where the private TMPDIRs of process isolation go, in a folder of this run.
     tmp: PathBuf,
-    /// Where private layers go when they are not kept in memory.
+    /// Where private layers go when they are not kept in memory, in a folder of this run.
     disk: PathBuf,
+    /// The run's folder in one of the two.
+    folder: Option<RunFolder>,
     on_disk: bool,
     remade: u32,
     spill: SpillFolder,
@@ -92,13 +97,15 @@ impl Pool {
             memory: settings.memory,
             kills: BTreeMap::new(),
             max_processes: settings.max_processes,
-            tmp: settings.tmp.join(format!("seatrial-{run}")),
+            run,
+            tmp: settings.tmp.clone(),
             disk: settings.disk.clone(),
+            folder: None,
             on_disk: settings.layers_on_disk,
             remade: 0,
             spill: settings.spill.clone(),
         };
-        match Cgroups::make(&run) {
+        match Cgroups::make(&pool.run) {
             Ok(cgroups) => pool.cgroups = Some(cgroups),
             Err(why) if settings.memory.is_some() => notices.push((
                 format!("--memory is not held to: no control group can be made ({why})"),
@@ -292,12 +299,6 @@ impl Pool {
                 std::thread::sleep(Duration::from_micros(500));
             }
         }
-        if self.spec.isolation == Isolation::Process {
-            let _ = std::fs::remove_dir_all(&self.tmp);
-        }
-        if self.on_disk {
-            crate::layers::remove_tree(&self.disk);
-        }
         left.then(|| "a control group could not be removed: processes in it do not end".into())
     }
 
@@ -321,6 +322,19 @@ impl Pool {
         }
     }
 
+    /// The run's folder on a disk, made when it is first needed. Process isolation needs one, layers on a disk another.
+    fn folder(&mut self) -> io::Result<PathBuf> {
+        let (base, prefix) = match self.spec.isolation {
+            Isolation::Process => (&self.tmp, "seatrial-process-"),
+            Isolation::Cow => (&self.disk, ""),
+        };
+        let folder = match self.folder.take().filter(|folder| folder.path().starts_with(base)) {
+            Some(folder) => folder,
+            None => RunFolder::make(base, prefix, &self.run)?,
+        };
+        Ok(self.folder.insert(folder).path().to_path_buf())
+    }
+
     fn start_slot(&mut self, id: SlotId) -> io::Result<()> {
         let name = format!("slot-{}", id.0);
         let memory = match &mut self.cgroups {
@@ -330,13 +344,13 @@ impl Pool {
         let mut vars = vec![format!("SEATRIAL_SLOT={}", id.0).into_bytes()];
         let mut spec = self.spec.clone();
         if spec.isolation == Isolation::Process {
-            spec.tmp = self.tmp.join(&name);
+            spec.tmp = self.folder()?.join(&name);
             std::fs::create_dir_all(&spec.tmp)?;
             vars.push([b"TMPDIR=", spec.tmp.as_os_str().as_encoded_bytes()].concat());
         }
         if spec.isolation == Isolation::Cow && self.on_disk {
             self.remade += 1;
-            let folder = self.disk.join(format!("{name}-{}", self.remade));
+            let folder = self.folder()?.join(format!("{name}-{}", self.remade));
             std::fs::create_dir_all(&folder)?;
             spec.layers = Some(folder);
         }

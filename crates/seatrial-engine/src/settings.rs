@@ -25,7 +25,7 @@ pub struct Settings {
     pub scratch: u64,
     /// True: private layers are kept on a disk, not in memory.
     pub layers_on_disk: bool,
-    /// Where they are then kept, in a folder of this run.
+    /// Where they are then kept, in a folder of the run.
     pub disk: PathBuf,
     /// Processes in a slot, at most.
     pub max_processes: u64,
@@ -47,6 +47,6 @@ pub struct Settings {
     pub spill: SpillFolder,
     /// True: the run is one job whose standard streams are the user's.
     pub passthrough: bool,
-    /// Where the private TMPDIRs of process isolation are made.
+    /// Where the private TMPDIRs of process isolation are made, in a folder of the run.
     pub tmp: PathBuf,
 }

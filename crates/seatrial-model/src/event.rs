@@ -38,7 +38,7 @@ pub struct RunHeader {
     pub isolation: String,
     /// The seed that all random choices of the run derive from.
     pub seed: u64,
-    /// The revision that version control names, with `-dirty` when the tree differs.
+    /// The revision that version control names, with `-dirty` when the tree is known to differ.
     pub revision: Option<String>,
 }
 

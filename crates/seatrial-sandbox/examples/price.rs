@@ -92,7 +92,9 @@ fn of_floor(floor: &str, jobs: u32, words: &[&str]) -> (f64, f64) {
     let output = command.args(["1", "times", &jobs.to_string()]).args(words).env_clear().output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let figures: Vec<f64> = text.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
-    let [_jobs, failed, _bytes, _total, least, median] = figures[..] else { panic!("floor said `{text}`") };
+    let [_jobs, failed, _bytes, _total, least, median, _own] = figures[..] else {
+        panic!("floor said `{text}`")
+    };
     assert_eq!(failed, 0.0, "jobs of the floor failed");
     (least, median)
 }

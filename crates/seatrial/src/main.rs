@@ -4,6 +4,7 @@ mod commands;
 mod exit;
 mod options;
 mod places;
+mod revision;
 mod subscribers;
 
 use clap::{Parser, Subcommand};

@@ -171,7 +171,7 @@ impl RunOptions {
             },
             scratch: self.scratch.unwrap_or(0),
             layers_on_disk: self.scratch_on_disk,
-            disk: state.join("scratch").join(run.to_string()),
+            disk: state.join("scratch"),
             max_processes: MAX_PROCESSES,
             memory: self.memory,
             retries: self.retries,

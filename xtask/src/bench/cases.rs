@@ -147,13 +147,7 @@ fn no_double_spawn(workload: &Workload, args: &[&str]) -> Competitor {
 /// The floor over the tests that the first binary lists and would run.
 fn floor(tools: &Tools, workload: &Workload) -> Result<Competitor> {
     let binary = workload.binaries.first().ok_or("cargo built no test binary")?;
-    let listed = |more: &[&str]| -> Result<Vec<String>> {
-        let output = any_output(Command::new(binary).args(["--list", "--format", "terse"]).args(more))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
-    };
-    let ignored = listed(&["--ignored"])?;
-    let names: Vec<String> = listed(&[])?.into_iter().filter(|name| !ignored.contains(name)).collect();
+    let names = names_of(binary)?;
     let list = workload.folder.join("names.txt");
     write(&list, names.join("\n"))?;
     let (program, binary) = (tools.floor.display().to_string(), binary.display().to_string());
@@ -162,4 +156,15 @@ fn floor(tools: &Tools, workload: &Workload) -> Result<Competitor> {
         Competitor::new("floor (vfork, exec)", &workload.folder, &[&program, &slots, "tests", &binary]);
     competitor.stdin = Some(list);
     Ok(competitor)
+}
+
+/// The tests that a binary lists and would run.
+pub(crate) fn names_of(binary: &Path) -> Result<Vec<String>> {
+    let listed = |more: &[&str]| -> Result<Vec<String>> {
+        let output = any_output(Command::new(binary).args(["--list", "--format", "terse"]).args(more))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+    };
+    let ignored = listed(&["--ignored"])?;
+    Ok(listed(&[])?.into_iter().filter(|name| !ignored.contains(name)).collect())
 }

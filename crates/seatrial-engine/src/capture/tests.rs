@@ -1,6 +1,6 @@
 //! Head, tail and middle of outputs around the bounds.
 
-use super::{Capture, KEPT, SPILLED, SpillFolder};
+use super::{Capture, KEPT, SPILLED, SPILLED_RUNS, SpillFolder};
 use std::path::PathBuf;
 
 fn folder(name: &str) -> SpillFolder {
@@ -72,4 +72,21 @@ fn a_folder_that_cannot_be_made_costs_the_middle_alone() {
     capture.add(&all, &folder, "1-1.out");
     let output = capture.finish();
     assert_eq!((output.head.len(), output.tail.len(), output.spill), (KEPT, KEPT, None));
+}
+
+#[test]
+fn middles_of_the_oldest_runs_make_room() {
+    let SpillFolder(base) = folder("old");
+    let large = bytes(3 * KEPT);
+    for run in 0..SPILLED_RUNS + 3 {
+        let mut capture = Capture::default();
+        capture.add(&large, &SpillFolder(base.join(format!("run-{run:04}"))), "1-1.out");
+        assert!(capture.finish().spill.is_some(), "run {run} has its file");
+    }
+    let mut left: Vec<_> =
+        std::fs::read_dir(&base).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    left.sort();
+    assert_eq!(left.len(), SPILLED_RUNS);
+    assert_eq!(left.first().and_then(|name| name.to_str()), Some("run-0003"));
+    std::fs::remove_dir_all(base).expect("removed");
 }

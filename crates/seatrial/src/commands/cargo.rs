@@ -3,6 +3,7 @@
 use crate::exit::{self, BUILD, Error, USAGE};
 use crate::options::{Context, RunOptions, new_run};
 use crate::places;
+use crate::revision::Revision;
 use crate::subscribers::{self, Expectation};
 use clap::{ArgAction, CommandFactory, Parser};
 use rustix::termios::tcgetwinsize;
@@ -78,9 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     let run = new_run();
     let (folder, shim) = make_folder(run)
         .map_err(|error| Error::new(exit::INCOMPLETE, format!("no folder for the shim: {error}")))?;
-    let result = run_in(&own, &command, (settings_of_file, &workspace, &cwd), run, (&folder, &shim));
-    let _ = std::fs::remove_dir_all(&folder);
-    result
+    run_in(&own, &command, (settings_of_file, &workspace, &cwd), run, (folder.path(), &shim))
 }
 
 fn run_in(
@@ -95,6 +94,7 @@ fn run_in(
     let mut keep_visible = vec![cwd.to_path_buf(), folder.to_path_buf()];
     keep_visible.extend(target_dir(command, cwd));
     let (outbox, inbox) = inbox().map_err(|error| Error::new(exit::INCOMPLETE, error.to_string()))?;
+    let revision = Revision::ask(workspace);
     let cargo = Cargo::start(&request, outbox.clone()).map_err(|error| {
         Error::new(USAGE, format!("`{}` could not be started: {error}", request.program.to_string_lossy()))
             .hint("install Rust (rustup), or set CARGO to cargo's path")
@@ -115,6 +115,7 @@ fn run_in(
         history.as_ref().and_then(|history| history.facts(&settings.header.project).ok()).unwrap_or_default();
     let subscribers = subscribers::make(&own.options, history, &expected(&facts, command), false)?;
     let mut plan = CargoPlan::new(cargo_settings, own.options.limits());
+    settings.header.revision = revision.and_then(Revision::answer);
     let watch = cargo.watch();
     let exit_code = move |counts: &seatrial_model::Counts, interrupted: bool| {
         if !interrupted && watch().built != Some(true) { BUILD } else { exit::code(counts, interrupted) }

@@ -4,6 +4,7 @@ use crate::commands::past;
 use crate::exit::{self, Error, USAGE};
 use crate::options::{Context, RunOptions, new_run};
 use crate::places;
+use crate::revision::Revision;
 use crate::subscribers::{self, Expectation};
 use seatrial_engine::inbox;
 use seatrial_history::History;
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     };
     let passthrough = indices.is_none();
     let project = places::project_of(&cwd);
+    let revision = Revision::ask(&project);
     // A program below /tmp must stay visible there.
     let program_file = args.command.first().map(|program| cwd.join(program));
     let mut words = args.command.iter().map(|word| Bytes(word.clone().into_vec()));
@@ -74,6 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     let history = open_history();
     let facts = Facts::default();
     let subscribers = subscribers::make(&args.options, history, &Expectation::default(), passthrough)?;
+    settings.header.revision = revision.and_then(Revision::answer);
     let (outbox, inbox) = inbox().map_err(|error| Error::new(exit::INCOMPLETE, error.to_string()))?;
     let end = seatrial_engine::run(
         &mut settings,

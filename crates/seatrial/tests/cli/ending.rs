@@ -164,6 +164,31 @@ fn the_next_run_removes_control_groups_of_a_killed_one() {
 }
 
 #[test]
+fn the_next_run_removes_folders_of_a_killed_one() {
+    for options in [&["--scratch-on-disk"][..], &["--isolation", "process"]] {
+        let world = world();
+        let command =
+            [&["exec", "-n", "1", "--format", "json"], options, &["--", "sh", "-c", "sleep 1000"]].concat();
+        let started = world.seatrial(command).start();
+        started.tells("attempt-started");
+        let run = world.runs().first().expect("a run").clone();
+        world.expect_kill();
+        started.signal(Signal::KILL);
+        let _ = started.end();
+        let folders = || {
+            let places = [world.tmp.clone(), world.state.join("seatrial/scratch")];
+            let entries =
+                places.iter().flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten());
+            entries.map(|entry| entry.path()).filter(|path| path.to_string_lossy().ends_with(&run)).count()
+        };
+        assert_eq!(folders(), 1, "{options:?}: what the killed run left");
+        let command = [&["exec"], options, &["--", "true"]].concat();
+        world.seatrial(command).run().exits(0);
+        assert_eq!(folders(), 0, "{options:?}: after the next run");
+    }
+}
+
+#[test]
 fn killing_the_command_is_seen_in_history() {
     let world = world();
     let started = world

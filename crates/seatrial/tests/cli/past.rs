@@ -140,3 +140,27 @@ fn a_broken_database_is_a_clear_error() {
     let ran = three_jobs(&world).run().exits(1);
     ran.tells("warning").tells("history.sqlite").ends("2 passed, 1 failed, 0 skipped");
 }
+
+#[test]
+fn the_revision_is_recorded_and_says_when_files_differ() {
+    let world = world();
+    let event = |world: &World| {
+        let ran = world.seatrial(["exec", "-n", "1", "--format", "json", "--", "true"]).run().exits(0);
+        ran.events_of("run-started")[0]["revision"].clone()
+    };
+    assert!(event(&world).is_null(), "there is no repository yet");
+    let git = |args: &str| {
+        let identity = "-c user.name=a -c user.email=a@b -c commit.gpgsign=false";
+        let typed = format!("git {identity} {args}");
+        world.call("/bin/sh".as_ref(), ["-c", &typed]).run().exits(0).out()
+    };
+    git("init -q .");
+    assert!(event(&world).is_null(), "there is no commit yet");
+    fs::write(world.project.join("file"), "one").unwrap();
+    git("add file");
+    git("commit -q -m one");
+    let head = git("rev-parse HEAD").trim().to_owned();
+    assert_eq!(event(&world), head.as_str());
+    fs::write(world.project.join("file"), "another").unwrap();
+    assert_eq!(event(&world), format!("{head}-dirty").as_str());
+}
