@@ -4,6 +4,7 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use seatrial_model::{Bytes, Captured};
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub struct SpillFolder(pub PathBuf);
 
 impl Capture {
     /// Adds what a job wrote.
-    pub(crate) fn add(&mut self, bytes: &[u8], folder: &SpillFolder, name: &str) {
+    pub(crate) fn add(&mut self, bytes: &[u8], folder: &SpillFolder, name: fmt::Arguments<'_>) {
         self.total += bytes.len() as u64;
         let to_head = bytes.len().min(KEPT - self.head.len());
         self.head.extend_from_slice(&bytes[..to_head]);
@@ -62,9 +63,9 @@ impl Capture {
         Captured::whole(head)
     }
 
-    fn spill(&mut self, bytes: &[u8], folder: &SpillFolder, name: &str) {
+    fn spill(&mut self, bytes: &[u8], folder: &SpillFolder, name: fmt::Arguments<'_>) {
         if self.spill.is_none() && !self.spill_failed {
-            self.spill = open(&folder.0, name);
+            self.spill = open(&folder.0, &name.to_string());
             self.spill_failed = self.spill.is_none();
         }
         let room = usize::try_from(SPILLED - self.spilled).unwrap_or(0).min(bytes.len());

@@ -308,13 +308,12 @@ impl Local<'_> {
 
     fn job_ended(&mut self, id: SlotId, ended: Ended) {
         let now = self.clock.now();
-        let folder = self.pool.spill();
         if self.settings.passthrough {
             self.read_output(id);
         }
         self.pool.unlisten(id);
-        let Some(slot) = self.pool.slot(id) else { return };
-        let Some(job) = slot.ended(now, &mut self.buffer, &folder) else { return };
+        let Some((slot, folder)) = self.pool.slot_and_spill(id) else { return };
+        let Some(job) = slot.ended(now, &mut self.buffer, folder) else { return };
         let (number, attempt, clean) = (job.spec.job, job.attempt, ended.clean);
         if job.tag() != ended.tag {
             // Not the job that we believe to run: the slot and we disagree, so it is not to be trusted.
@@ -346,11 +345,10 @@ impl Local<'_> {
     }
 
     fn read_output(&mut self, id: SlotId) {
-        let folder = self.pool.spill();
         let passthrough = self.settings.passthrough;
         let mut broken = false;
-        if let Some(slot) = self.pool.slot(id) {
-            slot.read(&mut self.buffer, &folder, |stream, bytes| {
+        if let Some((slot, folder)) = self.pool.slot_and_spill(id) {
+            slot.read(&mut self.buffer, folder, |stream, bytes| {
                 if passthrough {
                     broken |= pass(stream, bytes).is_err();
                 }

@@ -206,8 +206,9 @@ impl Pool {
         slot.send(now, launch, spec, attempt, stdin)
     }
 
-    pub(crate) fn spill(&self) -> SpillFolder {
-        self.spill.clone()
+    /// A slot, and where large outputs of its jobs go.
+    pub(crate) fn slot_and_spill(&mut self, id: SlotId) -> Option<(&mut LocalSlot, &SpillFolder)> {
+        Some((self.slots.get_mut(&id)?, &self.spill))
     }
 
     pub(crate) fn watch_inbox(&self, inbox: BorrowedFd<'_>) -> io::Result<()> {

@@ -159,10 +159,10 @@ fn read_stream(
     folder: &SpillFolder,
     mut tee: impl FnMut(&[u8]),
 ) {
-    let name = format!("{}-{}.{}", job.spec.job.0, job.attempt.0, ["out", "err"][stream]);
+    let (number, attempt, kind) = (job.spec.job.0, job.attempt.0, ["out", "err"][stream]);
     let capture = &mut job.captures[stream];
     drain(slot.pipe(job.set, stream), buffer, |bytes| {
         tee(bytes);
-        capture.add(bytes, folder, &name);
+        capture.add(bytes, folder, format_args!("{number}-{attempt}.{kind}"));
     });
 }

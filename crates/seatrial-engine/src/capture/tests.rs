@@ -16,7 +16,7 @@ fn captured(name: &str, all: &[u8], piece: usize) -> (seatrial_model::Captured, 
     let folder = folder(name);
     let mut capture = Capture::default();
     for part in all.chunks(piece) {
-        capture.add(part, &folder, "1-1.out");
+        capture.add(part, &folder, format_args!("1-1.out"));
     }
     (capture.finish(), folder.0)
 }
@@ -55,7 +55,7 @@ fn the_file_is_bounded_and_memory_too() {
     let mut capture = Capture::default();
     let piece = bytes(1 << 20);
     for _ in 0..(SPILLED >> 20) + 10 {
-        capture.add(&piece, &folder, "1-1.out");
+        capture.add(&piece, &folder, format_args!("1-1.out"));
         assert!(capture.head.len() + capture.tail.len() <= 2 * KEPT);
     }
     let output = capture.finish();
@@ -69,7 +69,7 @@ fn a_folder_that_cannot_be_made_costs_the_middle_alone() {
     let folder = SpillFolder(PathBuf::from("/dev/null/spill"));
     let mut capture = Capture::default();
     let all = bytes(3 * KEPT);
-    capture.add(&all, &folder, "1-1.out");
+    capture.add(&all, &folder, format_args!("1-1.out"));
     let output = capture.finish();
     assert_eq!((output.head.len(), output.tail.len(), output.spill), (KEPT, KEPT, None));
 }
@@ -80,7 +80,7 @@ fn middles_of_the_oldest_runs_make_room() {
     let large = bytes(3 * KEPT);
     for run in 0..SPILLED_RUNS + 3 {
         let mut capture = Capture::default();
-        capture.add(&large, &SpillFolder(base.join(format!("run-{run:04}"))), "1-1.out");
+        capture.add(&large, &SpillFolder(base.join(format!("run-{run:04}"))), format_args!("1-1.out"));
         assert!(capture.finish().spill.is_some(), "run {run} has its file");
     }
     let mut left: Vec<_> =

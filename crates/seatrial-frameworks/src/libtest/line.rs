@@ -42,7 +42,8 @@ const SUFFIXES: [&str; 4] = [" - should panic", " - compile fail", " - compile",
 
 /// What stands before a test's state in its line: for each suffix libtest may append to the name.
 pub(crate) fn line_beginnings(name: &str) -> impl Iterator<Item = String> {
-    SUFFIXES.iter().map(move |suffix| format!("test {name}{suffix} ... "))
+    // Mostly there is none.
+    SUFFIXES.iter().rev().map(move |suffix| format!("test {name}{suffix} ... "))
 }
 
 /// Reads a test's line; `None` for any other line.
