@@ -2,7 +2,7 @@
 
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use seatrial_model::{Bytes, Captured};
+use seatrial_model::{Bytes, Captured, RunId};
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
@@ -92,10 +92,15 @@ fn open(folder: &Path, name: &str) -> Option<(PathBuf, File)> {
 /// Runs whose spilled middles are kept.
 pub const SPILLED_RUNS: usize = 20;
 
-/// Removes the folders of the oldest runs beside this one's. Runs' ids begin with their time.
+/// Removes the folders of the oldest runs beside this one's, and nothing that is not named as a run.
 fn forget_old(folder: &Path) {
     let entries = folder.parent().and_then(|all| std::fs::read_dir(all).ok());
-    let mut runs: Vec<PathBuf> = entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let is_run = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<RunId>().is_ok())
+    };
+    let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<PathBuf> = paths.filter(is_run).collect();
+    // Runs' names are in the order of their times.
     runs.sort();
     for old in runs.iter().take(runs.len().saturating_sub(SPILLED_RUNS)) {
         let _ = std::fs::remove_dir_all(old);

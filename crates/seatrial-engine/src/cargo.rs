@@ -154,7 +154,7 @@ pub fn make_folder(run: RunId) -> io::Result<(RunFolder, PathBuf)> {
     // cargo splits a runner's path at blanks, and a socket's path has room for 108 bytes.
     let text = usual.to_string_lossy();
     let base = if text.contains(char::is_whitespace) || text.len() > 60 { Path::new("/tmp") } else { &usual };
-    let folder = RunFolder::make(base, "seatrial-cargo-", &run.to_string())?;
+    let folder = RunFolder::make(base, "seatrial-cargo-", run)?;
     std::fs::create_dir_all(folder.path().join("tmp"))?;
     let shim = folder.path().join(shim::NAME);
     std::os::unix::fs::symlink(std::env::current_exe()?, &shim)?;

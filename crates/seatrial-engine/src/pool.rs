@@ -10,7 +10,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
-use seatrial_model::{Attempt, Instant, JobSpec, SlotId};
+use seatrial_model::{Attempt, Instant, JobSpec, RunId, SlotId};
 use seatrial_sandbox::{
     Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, oom_kills, why_no_containers,
 };
@@ -46,7 +46,7 @@ pub(crate) struct Pool {
     /// Each slot's count of kills for lack of memory, with what it was when the slot was made.
     kills: BTreeMap<SlotId, (File, u64)>,
     max_processes: u64,
-    run: String,
+    run: RunId,
     /// Where the private TMPDIRs of process isolation go, in a folder of this run.
     tmp: PathBuf,
     /// Where private layers go when they are not kept in memory, in a folder of this run.
@@ -76,7 +76,7 @@ impl Pool {
             Isolation::Process => RootPlan::default(),
             Isolation::Cow => RootPlan::of_host(&settings.root).map_err(problem)?,
         };
-        let run = settings.header.run.to_string();
+        let run = settings.header.run;
         let mut pool = Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|errno| problem(errno.into()))?,
             spec: SlotSpec {
@@ -105,7 +105,7 @@ impl Pool {
             remade: 0,
             spill: settings.spill.clone(),
         };
-        match Cgroups::make(&pool.run) {
+        match Cgroups::make(&run.to_string()) {
             Ok(cgroups) => pool.cgroups = Some(cgroups),
             Err(why) if settings.memory.is_some() => notices.push((
                 format!("--memory is not held to: no control group can be made ({why})"),
@@ -331,7 +331,7 @@ impl Pool {
         };
         let folder = match self.folder.take().filter(|folder| folder.path().starts_with(base)) {
             Some(folder) => folder,
-            None => RunFolder::make(base, prefix, &self.run)?,
+            None => RunFolder::make(base, prefix, self.run)?,
         };
         Ok(self.folder.insert(folder).path().to_path_buf())
     }

@@ -5,6 +5,7 @@
 
 use crate::layers::remove_tree;
 use rustix::fs::{FlockOperation, flock};
+use seatrial_model::RunId;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// The folder or its lock cannot be made.
-    pub(crate) fn make(base: &Path, prefix: &str, run: &str) -> io::Result<Self> {
+    pub(crate) fn make(base: &Path, prefix: &str, run: RunId) -> io::Result<Self> {
         sweep(base, prefix);
         let path = base.join(format!("{prefix}{run}"));
         fs::create_dir_all(&path)?;
@@ -50,8 +51,9 @@ impl Drop for RunFolder {
 
 fn sweep(base: &Path, prefix: &str) {
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(prefix);
-        if is_ours
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_run = name.strip_prefix(prefix).is_some_and(|run| run.parse::<RunId>().is_ok());
+        if is_run
             && let Ok(lock) = File::open(entry.path().join(LOCK))
             && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
         {

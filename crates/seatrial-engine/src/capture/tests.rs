@@ -1,6 +1,7 @@
 //! Head, tail and middle of outputs around the bounds.
 
 use super::{Capture, KEPT, SPILLED, SPILLED_RUNS, SpillFolder};
+use seatrial_model::RunId;
 use std::path::PathBuf;
 
 fn folder(name: &str) -> SpillFolder {
@@ -75,18 +76,23 @@ fn a_folder_that_cannot_be_made_costs_the_middle_alone() {
 }
 
 #[test]
-fn middles_of_the_oldest_runs_make_room() {
+fn middles_of_the_oldest_runs_make_room_and_nothing_else_does() {
     let SpillFolder(base) = folder("old");
+    std::fs::create_dir_all(base.join("0-is-no-run")).expect("made");
+    std::fs::write(base.join("0"), "nor is this").expect("written");
+    let run = |at: usize| RunId::new(1_000 + at as u64, 0).to_string();
     let large = bytes(3 * KEPT);
-    for run in 0..SPILLED_RUNS + 3 {
+    for at in 0..SPILLED_RUNS + 3 {
         let mut capture = Capture::default();
-        capture.add(&large, &SpillFolder(base.join(format!("run-{run:04}"))), format_args!("1-1.out"));
-        assert!(capture.finish().spill.is_some(), "run {run} has its file");
+        capture.add(&large, &SpillFolder(base.join(run(at))), format_args!("1-1.out"));
+        assert!(capture.finish().spill.is_some(), "run {at} has its file");
     }
-    let mut left: Vec<_> =
-        std::fs::read_dir(&base).expect("a folder").flatten().map(|e| e.file_name()).collect();
+    let left = std::fs::read_dir(&base).expect("a folder").flatten();
+    let mut left: Vec<_> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     left.sort();
-    assert_eq!(left.len(), SPILLED_RUNS);
-    assert_eq!(left.first().and_then(|name| name.to_str()), Some("run-0003"));
+    let mut expected = vec!["0".to_owned(), "0-is-no-run".to_owned()];
+    expected.extend((3..SPILLED_RUNS + 3).map(run));
+    expected.sort();
+    assert_eq!(left, expected);
     std::fs::remove_dir_all(base).expect("removed");
 }

@@ -1,6 +1,7 @@
 //! Whose folder stays and whose goes.
 
 use super::{LOCK, RunFolder};
+use seatrial_model::RunId;
 use std::fs;
 use std::path::PathBuf;
 
@@ -21,18 +22,30 @@ fn names(base: &PathBuf) -> Vec<String> {
 #[test]
 fn a_dead_runs_folder_goes_and_others_stay() {
     let base = base("dead");
-    let living = RunFolder::make(&base, "run-", "1").expect("made");
-    fs::create_dir_all(base.join("run-2/deep/deeper")).expect("made");
-    fs::write(base.join("run-2").join(LOCK), "").expect("written");
-    // Without a lock it may be one that is being made, or no folder of ours at all.
-    fs::create_dir_all(base.join("run-3")).expect("made");
-    fs::create_dir_all(base.join("other")).expect("made");
-    fs::write(base.join("other").join(LOCK), "").expect("written");
-    let newest = RunFolder::make(&base, "run-", "4").expect("made");
-    assert_eq!(names(&base), ["other", "run-1", "run-3", "run-4"]);
+    let run = |number: u64| RunId::new(number, 0);
+    let name = |number| format!("run-{}", run(number));
+    let living = RunFolder::make(&base, "run-", run(1)).expect("made");
+    fs::create_dir_all(base.join(name(2)).join("deep/deeper")).expect("made");
+    fs::write(base.join(name(2)).join(LOCK), "").expect("written");
+    // Without a lock it may be one that is being made.
+    fs::create_dir_all(base.join(name(3))).expect("made");
+    // These are no folders of ours, whatever is in them.
+    for other in ["other", "run-other"] {
+        fs::create_dir_all(base.join(other)).expect("made");
+        fs::write(base.join(other).join(LOCK), "").expect("written");
+    }
+    let newest = RunFolder::make(&base, "run-", run(4)).expect("made");
+    let others = || vec!["other".to_owned(), "run-other".to_owned(), name(3)];
+    let sorted = |more: &[String]| {
+        let mut all = [others().as_slice(), more].concat();
+        all.sort();
+        all
+    };
+    assert_eq!(names(&base), sorted(&[name(1), name(4)]));
     drop(living);
-    assert_eq!(names(&base), ["other", "run-3", "run-4"]);
+    assert_eq!(names(&base), sorted(&[name(4)]));
     assert!(newest.path().join(LOCK).is_file());
     drop(newest);
+    assert_eq!(names(&base), sorted(&[]));
     fs::remove_dir_all(base).expect("removed");
 }
