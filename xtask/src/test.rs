@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every check of the repository, the cheap ones first. Nothing is skipped because of a failure
 //! before it, so that one run tells all.
 
+mod python;
+
 use crate::process::{Result, any_output, cargo, not_started, root, tail, without_ours, words};
 use crate::tidy;
 use std::io::{BufRead as _, BufReader, Write};
@@ -49,6 +51,7 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<bool> {
     step("documentation's tests", out, &mut |out| {
         counted(&["test", "--workspace", "--no-fail-fast", "--doc"], &mut counts, out)
     })?;
+    step("tests inside Python", out, &mut |out| python::run(&mut counts, out))?;
     if counts == before_tests {
         failed_steps.push("tests: none ran");
     }

@@ -15,9 +15,14 @@ pub const KEPT: usize = 256 << 10;
 /// Bytes of the middle that go to a file, at most.
 pub const SPILLED: u64 = 64 << 20;
 
+/// Bytes of a report that are kept at its beginning: it is read whole or not at all.
+const REPORT: usize = 64 << 20;
+
 /// One stream of one job while it runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Capture {
+    /// Bytes kept of the beginning, and as many of the end.
+    kept: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
@@ -31,10 +36,32 @@ pub(crate) struct Capture {
 pub struct SpillFolder(pub PathBuf);
 
 impl Capture {
+    /// A stream that people read.
+    pub(crate) fn of_stream() -> Self {
+        Self::keeping(KEPT)
+    }
+
+    /// A stream that is read by us, and so has to be whole.
+    pub(crate) fn of_report() -> Self {
+        Self::keeping(REPORT)
+    }
+
+    fn keeping(kept: usize) -> Self {
+        Self {
+            kept,
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            total: 0,
+            spill: None,
+            spilled: 0,
+            spill_failed: false,
+        }
+    }
+
     /// Adds what a job wrote.
     pub(crate) fn add(&mut self, bytes: &[u8], folder: &SpillFolder, name: fmt::Arguments<'_>) {
         self.total += bytes.len() as u64;
-        let to_head = bytes.len().min(KEPT - self.head.len());
+        let to_head = bytes.len().min(self.kept - self.head.len());
         self.head.extend_from_slice(&bytes[..to_head]);
         let rest = &bytes[to_head..];
         if rest.is_empty() {
@@ -42,8 +69,8 @@ impl Capture {
         }
         self.spill(rest, folder, name);
         self.tail.extend(rest);
-        if self.tail.len() > KEPT {
-            self.tail.drain(..self.tail.len() - KEPT);
+        if self.tail.len() > self.kept {
+            self.tail.drain(..self.tail.len() - self.kept);
         }
     }
 
@@ -51,7 +78,7 @@ impl Capture {
     pub(crate) fn finish(self) -> Captured {
         let tail: Vec<u8> = self.tail.into();
         let spill = self.spill.map(|(path, _)| path.to_string_lossy().into_owned());
-        let (mut head, left_out) = (self.head, self.total > (KEPT + tail.len()) as u64);
+        let (mut head, left_out) = (self.head, self.total > (self.kept + tail.len()) as u64);
         if left_out {
             return Captured { head: Bytes(head), tail: Bytes(tail), total: self.total, spill };
         }

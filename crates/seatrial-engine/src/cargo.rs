@@ -12,6 +12,8 @@ pub use shim::shim_if_asked;
 
 use crate::inbox::{Input, Outbox};
 use crate::run_folder::RunFolder;
+use crate::source::Source;
+use crate::threads::{lock, thread};
 use calls::{Binaries, Calls};
 use seatrial_frameworks::cargo::messages::{Message, parse_line};
 use seatrial_frameworks::cargo::{doctest, group};
@@ -22,7 +24,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 
 /// How cargo is to be started.
 #[derive(Clone, Debug)]
@@ -115,12 +117,6 @@ impl Cargo {
         Ok(Self { state, calls, folder: request.folder.clone(), process })
     }
 
-    /// Answers a relay.
-    pub fn answer(&self) -> crate::Answer {
-        let calls = Arc::clone(&self.calls);
-        Box::new(move |call, end, output| calls.answer(call, end, &output))
-    }
-
     /// What is known by now.
     #[must_use]
     pub fn state(&self) -> CargoState {
@@ -131,6 +127,12 @@ impl Cargo {
     pub fn watch(&self) -> impl Fn() -> CargoState + use<> {
         let state = Arc::clone(&self.state);
         move || lock(&state).clone()
+    }
+}
+
+impl Source for Cargo {
+    fn answer(&mut self, call: u64, end: Option<End>, output: Output) {
+        self.calls.answer(call, end, &output);
     }
 }
 
@@ -302,15 +304,6 @@ fn without_colour(text: &str) -> String {
         bare.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
     }
     bare
-}
-
-fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name(name.into()).spawn(body)
-}
-
-/// A lock whose holder panicked is still good: every change under it is a single assignment.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A job's end as the shim is to end.

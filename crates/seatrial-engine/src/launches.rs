@@ -13,6 +13,8 @@ pub(crate) struct Prepared {
     pub(crate) cwd: Vec<u8>,
     /// True when jobs are told about themselves in nextest's variables too.
     pub(crate) for_nextest: bool,
+    /// What a program that stays in its slot is told first, and its last job.
+    pub(crate) warm: Option<(Vec<u8>, Bytes)>,
     /// `NAME=value`, with the length of each name.
     vars: Vec<(usize, Vec<u8>)>,
 }
@@ -28,7 +30,8 @@ impl Prepared {
             .collect();
         let args = std::iter::once(launch.program.clone()).chain(launch.args.iter().cloned()).collect();
         let for_nextest = launch.env.iter().any(|(name, _)| name.0 == b"NEXTEST");
-        Self { program, args, cwd: launch.cwd.0.clone(), for_nextest, vars }
+        let warm = launch.warm.as_ref().map(|warm| (warm.first_packet.0.clone(), warm.last_job.clone()));
+        Self { program, args, cwd: launch.cwd.0.clone(), for_nextest, warm, vars }
     }
 
     /// All variables: the launch's, except those that `more` names again, then `more`.

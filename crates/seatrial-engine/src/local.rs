@@ -1,5 +1,7 @@
 //! The loop: planner, deciders and slots of this machine, bound together in one thread.
 
+mod last;
+
 use crate::clock::Clock;
 use crate::inbox::{Inbox, Input, Outbox};
 use crate::launches::Prepared;
@@ -10,9 +12,10 @@ use crate::results;
 use crate::settings::Settings;
 use crate::signals;
 use crate::slots::{InFlight, tag};
+use crate::source::Source;
 use seatrial_model::{
     Attempt, Counts, End, Event, Facts, Instant, JobId, JobKind, JobSpec, LaunchId, NodeId, NoticeLevel,
-    Outcome, SlotId, SpawnStep, Usage,
+    Outcome, Output, SlotId, SpawnStep, Usage, Verdict,
 };
 use seatrial_plan::{PlanAction, PlanEvent, Planner};
 use seatrial_sandbox::{Ended, JobEnd, SlotMessage, Step};
@@ -40,9 +43,6 @@ pub struct RunEnd {
     pub exit_code: u8,
 }
 
-/// Somebody who waits for a relay's end: gets the end and the output.
-pub type Answer = Box<dyn FnMut(u64, Option<End>, seatrial_model::Output)>;
-
 /// This machine's own number.
 const HERE: NodeId = NodeId(0);
 
@@ -63,7 +63,7 @@ pub(crate) struct Local<'a> {
     clock: Clock,
     inbox: Inbox,
     planner: &'a mut dyn Planner,
-    answer: Answer,
+    source: &'a mut dyn Source,
     facts: &'a Facts,
     run: RunMachine,
     node: NodeMachine,
@@ -85,6 +85,8 @@ pub(crate) struct Local<'a> {
     passed_end: Option<End>,
     said_read_only: bool,
     given_up: u32,
+    /// Why the framework wants no more tests.
+    stopped: Option<String>,
 }
 
 /// What a slot said of an ended job.
@@ -102,7 +104,7 @@ struct Mean(Option<Duration>);
 
 /// Carries a run out to its end.
 ///
-/// `answer` is called for each relay that ended. Subscribers get every event, the last being `RunFinished`.
+/// `source` gets the planner's words. Subscribers get every event, the last being `RunFinished`.
 ///
 /// # Errors
 /// The machine gives no descriptor, thread or process, or containers were demanded and cannot be had.
@@ -111,7 +113,7 @@ pub fn run(
     facts: &Facts,
     planner: &mut dyn Planner,
     (outbox, inbox): (Outbox, Inbox),
-    answer: Answer,
+    source: &mut dyn Source,
     subscribers: Vec<Box<dyn Subscriber>>,
     exit_code: &dyn Fn(&Counts, bool) -> u8,
 ) -> Result<RunEnd, String> {
@@ -140,7 +142,7 @@ pub fn run(
         clock,
         inbox,
         planner,
-        answer,
+        source,
         facts,
         pool,
         launches: BTreeMap::new(),
@@ -157,6 +159,7 @@ pub fn run(
         passed_end: None,
         said_read_only: false,
         given_up: 0,
+        stopped: None,
         lost: None,
         lost_memory: false,
     };
@@ -391,7 +394,12 @@ impl Local<'_> {
                 let result = JobResult { end, output, verdicts, ..JobResult::default() };
                 self.run(RunEvent::Judged { result });
             }
-            PlanAction::Answer { call, end, output } => (self.answer)(call, end, output),
+            PlanAction::Answer { call, end, output } => self.source.answer(call, end, output),
+            PlanAction::Tell(message) => self.source.tell(message),
+            PlanAction::Stop(reason) => {
+                self.stopped.get_or_insert(reason);
+                self.run(RunEvent::Stop);
+            }
             PlanAction::Notice { level, text, hint } => {
                 self.reporting.tell(self.clock.now(), Event::Notice { level, text, hint });
             }
@@ -408,12 +416,18 @@ impl Local<'_> {
 
     fn run_action(&mut self, action: RunAction) {
         match action {
-            RunAction::Assign { spec, attempt, .. } => self.node(NodeEvent::Offered { spec, attempt }),
+            RunAction::Assign { slot, spec, attempt, .. } => {
+                self.node(NodeEvent::Offered { slot, spec, attempt });
+            }
+            RunAction::Release { slot, near, .. } => self.node(NodeEvent::Released { slot, near }),
             RunAction::Cancel { job, attempt, .. } => self.node(NodeEvent::Cancel { job, attempt }),
             RunAction::Emit(event) => self.reporting.tell(self.clock.now(), event),
             RunAction::Handed { spec, result } => {
-                let JobResult { end, output, verdicts, .. } = result;
+                let JobResult { end, output, verdicts, .. } = *result;
                 self.plan(PlanEvent::Handed { spec, end, output, verdicts });
+            }
+            RunAction::Settled { job, end, report, verdicts } => {
+                self.plan(PlanEvent::Settled { job, end, report, verdicts });
             }
             RunAction::Complete => self.complete = true,
         }
@@ -429,7 +443,7 @@ impl Local<'_> {
 
     fn node_action(&mut self, action: NodeAction) {
         match action {
-            NodeAction::Want { count } => self.run(RunEvent::Wanted { node: HERE, count }),
+            NodeAction::Want { slot, count } => self.run(RunEvent::Wanted { node: HERE, slot, count }),
             NodeAction::Send { slot, spec, attempt } => self.send(slot, spec, attempt),
             NodeAction::Recall { slot, job, attempt } => {
                 self.tell_slot(slot, |slot| slot.recall(tag(job, attempt)));
@@ -475,6 +489,7 @@ impl Local<'_> {
     fn give_up(&mut self, slot: SlotId) {
         self.pool.drop_slot(slot);
         self.given_up += 1;
+        self.run(RunEvent::SlotGone { node: HERE, slot });
         let text = format!("slot {} died three times while it was made; it is not made again", slot.0);
         let hint = Some("`seatrial doctor` tells what this machine lacks".into());
         self.reporting.tell(self.clock.now(), Event::Notice { level: NoticeLevel::Error, text, hint });
@@ -489,15 +504,17 @@ impl Local<'_> {
         let lost = self.lost.take().map(|in_flight| (in_flight, EndedParts::lost(self.lost_memory)));
         let Some((in_flight, parts)) = self.ended.take().or(lost) else { return };
         let program = self.launches.get(&in_flight.spec.launch).map(|launch| launch.program.clone());
-        let (spec, attempt_of, output) = in_flight.output();
+        let (spec, attempt_of, output, report) = in_flight.output();
         debug_assert_eq!((spec.job, attempt_of), (job, attempt));
         if self.settings.passthrough {
             self.passed_end = Some(parts.end);
         }
-        let verdicts = results::verdicts(&spec, cause, &parts, &output, program.as_deref());
+        let results::Judged { verdicts, output, texts } =
+            results::judge(&spec, cause, &parts, (output, &report), program.as_deref());
         let bad = verdicts.iter().any(|verdict| verdict.outcome.is_bad());
         let notes = results::notes(&parts, bad, &output);
-        let result = JobResult { end: Some(parts.end), usage: parts.usage, output, verdicts, notes };
+        let result =
+            JobResult { end: Some(parts.end), usage: parts.usage, output, verdicts, notes, report, texts };
         let answer = self.policy.decides(bad) && !parts.written.is_empty() && spec.kind != JobKind::Listing;
         let key = tag(job, attempt);
         if !parts.written.is_empty() {
@@ -526,8 +543,9 @@ impl Local<'_> {
     }
 
     fn finish(mut self, exit_code: &dyn Fn(&Counts, bool) -> u8) -> RunEnd {
-        let counts = self.run.counts();
+        let mut counts = self.run.counts();
         let interrupted = self.interrupts > 0;
+        self.end_source(interrupted, &mut counts);
         let now = self.clock.now();
         let exit_code = exit_code(&counts, interrupted);
         // Containers take some milliseconds to die: meanwhile the reports are written.
@@ -537,6 +555,21 @@ impl Local<'_> {
         let mut problems = self.reporting.finish();
         problems.extend(self.pool.finish());
         RunEnd { counts, interrupted, end: self.passed_end, problems, exit_code }
+    }
+}
+
+/// A result that no job stands for.
+fn late(Verdict { test, outcome, reason }: Verdict) -> Event {
+    Event::AttemptFinished {
+        test,
+        attempt: Attempt::FIRST,
+        outcome,
+        reason,
+        end: None,
+        usage: Usage::default(),
+        output: Output::default(),
+        last: true,
+        notes: Vec::new(),
     }
 }
 

@@ -251,7 +251,7 @@ impl Pool {
             if slot.listening || job.started + after > now {
                 continue;
             }
-            for stream in 0..2 {
+            for stream in job.streams() {
                 let data = epoll::EventData::new_u64(u64::from(id.0) << 1 | 1);
                 epoll::add(&self.epoll, slot.slot.pipe(job.set, stream), data, epoll::EventFlags::IN)?;
             }
@@ -264,7 +264,7 @@ impl Pool {
     pub(crate) fn unlisten(&mut self, id: SlotId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         if let (true, Some(job)) = (slot.listening, &slot.running) {
-            for stream in 0..2 {
+            for stream in job.streams() {
                 let _ = epoll::delete(&self.epoll, slot.slot.pipe(job.set, stream));
             }
         }

@@ -1,12 +1,89 @@
 //! From a job's end to its verdicts and notes.
 
 use crate::local::EndedParts;
+use seatrial_frameworks::pytest::report::{self, Show};
 use seatrial_frameworks::read;
-use seatrial_model::{End, JobKind, JobSpec, Outcome, Output, SpawnStep, Verdict};
+use seatrial_model::{
+    Captured, End, JobKind, JobSpec, Outcome, Output, Reading, SpawnStep, TestRef, Verdict,
+};
 use seatrial_sched::Cause;
 
+/// What was read from a job.
+pub(crate) struct Judged {
+    /// What became of its tests.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// What there is to show of the job.
+    pub(crate) output: Output,
+    /// What there is to show of each test, where the job's output does not say it.
+    pub(crate) texts: Vec<Option<Captured>>,
+}
+
+/// What became of the job's tests, from all that it wrote.
+pub(crate) fn judge(
+    spec: &JobSpec,
+    cause: Cause,
+    parts: &EndedParts,
+    (output, report): (Output, &Captured),
+    program: Option<&[u8]>,
+) -> Judged {
+    let verdicts = verdicts(spec, cause, parts, &output, program);
+    match &spec.reading {
+        Reading::Pytest { tests } => of_pytest(spec, tests, parts, report, (verdicts, output)),
+        Reading::ExitCode | Reading::LibtestOne { .. } | Reading::LibtestMany | Reading::LibtestList => {
+            Judged { verdicts, output, texts: Vec::new() }
+        }
+    }
+}
+
+/// pytest's reports tell of each test, and the engine of the one with which the job was ended.
+fn of_pytest(
+    spec: &JobSpec,
+    tests: &[TestRef],
+    parts: &EndedParts,
+    report: &Captured,
+    (engines, mut output): (Vec<Verdict>, Output),
+) -> Judged {
+    let names = if tests.is_empty() { std::slice::from_ref(&spec.test) } else { tests };
+    let results = report::read(report, names.len(), &parts.end);
+    // Without a word of the engine's, its verdict is that of a reading that it leaves to us.
+    let overruled = engines.into_iter().next().filter(|verdict| verdict.outcome != Outcome::Error);
+    let overruled = overruled.or_else(|| match parts.end {
+        End::SlotLost | End::NotStarted { .. } => Some(Verdict {
+            test: spec.test.clone(),
+            outcome: Outcome::Lost,
+            reason: Some("its slot died".into()),
+        }),
+        End::Exit(_) | End::Signal(_) => None,
+    });
+    let (mut verdicts, mut texts) = (Vec::new(), Vec::new());
+    let mut ended = false;
+    for (test, result) in names.iter().zip(results) {
+        let own = result.verdict(test.clone());
+        let verdict = match &overruled {
+            // What had ended before stands; the next was running.
+            Some(word) if !(result.replay && result.ran) => {
+                let running = !std::mem::replace(&mut ended, true);
+                let reason = if running { word.reason.clone() } else { own.reason };
+                Verdict { test: test.clone(), outcome: word.outcome, reason }
+            }
+            Some(_) | None => own,
+        };
+        let shown: String =
+            result.shown(&Show::default()).iter().map(|shown| shown.with_headline(WIDTH)).collect();
+        texts.push((!shown.is_empty()).then(|| Captured::whole(shown.into_bytes())));
+        verdicts.push(verdict);
+    }
+    if let ([text], true) = (&mut texts[..], output.stdout.is_empty()) {
+        output.stdout = text.take().unwrap_or_default();
+    }
+    Judged { verdicts, output, texts }
+}
+
+/// Columns of what pytest would have printed.
+const WIDTH: usize = 80;
+
 /// What became of the job's tests. Why it was ended comes before what it said.
-pub(crate) fn verdicts(
+fn verdicts(
     spec: &JobSpec,
     cause: Cause,
     parts: &EndedParts,

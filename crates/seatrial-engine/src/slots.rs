@@ -3,7 +3,7 @@
 use crate::capture::{Capture, SpillFolder, drain};
 use crate::launches::Prepared;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use seatrial_model::{Attempt, Instant, JobId, JobSpec, Output, SlotId};
+use seatrial_model::{Attempt, Captured, Instant, JobId, JobSpec, Output, SlotId};
 use seatrial_sandbox::{Command, Launch, Slot, SlotSpec};
 use std::io;
 use std::process::Child;
@@ -16,7 +16,8 @@ pub(crate) struct InFlight {
     pub(crate) set: usize,
     /// When it began to run; for a queued job, when it was sent.
     pub(crate) started: Instant,
-    captures: [Capture; 2],
+    /// Standard output, standard error and, of a warm launch's jobs, the report.
+    captures: Vec<Capture>,
 }
 
 impl InFlight {
@@ -24,10 +25,16 @@ impl InFlight {
         tag(self.spec.job, self.attempt)
     }
 
-    /// Everything that it wrote.
-    pub(crate) fn output(self) -> (JobSpec, Attempt, Output) {
-        let [stdout, stderr] = self.captures;
-        (self.spec, self.attempt, Output { stdout: stdout.finish(), stderr: stderr.finish() })
+    /// The streams that it writes to.
+    pub(crate) fn streams(&self) -> std::ops::Range<usize> {
+        0..self.captures.len()
+    }
+
+    /// Everything that it wrote, and its report.
+    pub(crate) fn output(self) -> (JobSpec, Attempt, Output, Captured) {
+        let mut streams = self.captures.into_iter().map(Capture::finish);
+        let mut next = || streams.next().unwrap_or_default();
+        (self.spec, self.attempt, Output { stdout: next(), stderr: next() }, next())
     }
 }
 
@@ -76,17 +83,20 @@ impl LocalSlot {
         if !self.slot.knows(number) {
             let args: Vec<&[u8]> = launch.args.iter().map(|arg| arg.0.as_slice()).collect();
             let vars = launch.vars_with(&self.vars);
-            self.slot.launch(
-                number,
-                &Launch { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd },
-            )?;
+            let strings = Launch { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd };
+            match &launch.warm {
+                Some((first, _)) => self.slot.launch_warm(number, &strings, first)?,
+                None => self.slot.launch(number, &strings)?,
+            }
         }
         let vars = self.vars_of(launch, &spec, attempt);
         let vars: Vec<&[u8]> = vars.iter().map(Vec::as_slice).collect();
         let args: Vec<&[u8]> = spec.args.iter().map(|arg| arg.0.as_slice()).collect();
         let command = Command { launch: number, args: &args, vars: &vars, stdin };
         let set = self.slot.send(tag(spec.job, attempt), &command)?;
-        let job = InFlight { spec, attempt, set, started: now, captures: Default::default() };
+        let mut captures = vec![Capture::of_stream(), Capture::of_stream()];
+        captures.extend(launch.warm.as_ref().map(|_| Capture::of_report()));
+        let job = InFlight { spec, attempt, set, started: now, captures };
         if self.running.is_none() {
             self.running = Some(job);
         } else {
@@ -115,7 +125,7 @@ impl LocalSlot {
         folder: &SpillFolder,
     ) -> Option<InFlight> {
         let mut job = self.running.take()?;
-        for stream in 0..2 {
+        for stream in job.streams() {
             read_stream(&self.slot, &mut job, stream, buffer, folder, |_| {});
         }
         self.running = self.queued.take();
@@ -133,7 +143,7 @@ impl LocalSlot {
         mut tee: impl FnMut(usize, &[u8]),
     ) {
         let Some(job) = &mut self.running else { return };
-        for stream in 0..2 {
+        for stream in job.streams() {
             read_stream(&self.slot, job, stream, buffer, folder, |bytes| tee(stream, bytes));
         }
     }
@@ -159,7 +169,7 @@ fn read_stream(
     folder: &SpillFolder,
     mut tee: impl FnMut(&[u8]),
 ) {
-    let (number, attempt, kind) = (job.spec.job.0, job.attempt.0, ["out", "err"][stream]);
+    let (number, attempt, kind) = (job.spec.job.0, job.attempt.0, ["out", "err", "report"][stream]);
     let capture = &mut job.captures[stream];
     drain(slot.pipe(job.set, stream), buffer, |bytes| {
         tee(bytes);

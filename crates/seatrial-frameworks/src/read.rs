@@ -35,6 +35,8 @@ pub fn read(reading: &Reading, test: &TestRef, end: &End, output: &Output) -> Ve
             verdicts
         }
         Reading::LibtestList => verdict(read_list(end, output)),
+        // Its word comes by the report pipe, which `pytest::report` reads.
+        Reading::Pytest { .. } => verdict((Outcome::Error, Some("its report was not read".to_owned()))),
     }
 }
 

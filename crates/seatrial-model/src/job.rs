@@ -1,8 +1,39 @@
 //! What a node is asked to do.
 
 use crate::{Bytes, JobId, LaunchId, TestRef};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
+
+/// Version of the lines of jobs and launches. It rises when a field changes its meaning; additions leave it.
+pub const JOB_WIRE_VERSION: u32 = 1;
+
+/// A launch on its way to a node.
+///
+/// A line of a newer version is read. It is not written again, for what this version does not know would be missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchLine {
+    /// [`JOB_WIRE_VERSION`] of the writer.
+    #[serde(serialize_with = "own_version")]
+    pub v: u32,
+    /// The number by which jobs refer to it.
+    pub id: LaunchId,
+    /// The launch.
+    #[serde(flatten)]
+    pub launch: Launch,
+}
+
+/// A job on its way to a node.
+///
+/// A line of a newer version is read. It is not written again, for what this version does not know would be missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobLine {
+    /// [`JOB_WIRE_VERSION`] of the writer.
+    #[serde(serialize_with = "own_version")]
+    pub v: u32,
+    /// The job.
+    #[serde(flatten)]
+    pub spec: JobSpec,
+}
 
 /// What several jobs have in common: sent to a node once, referred to by number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +46,19 @@ pub struct Launch {
     pub env: Vec<(Bytes, Bytes)>,
     /// The directory to run in, absolute.
     pub cwd: Bytes,
+    /// The program stays in its slot from job to job, and a job is a message to it; absent: each job is a process of its
+    /// own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<Warm>,
+}
+
+/// How a program that stays in its slot is begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warm {
+    /// What it finds on its channel (descriptor 3) first.
+    pub first_packet: Bytes,
+    /// The last job that it gets, when all others of the run are over; what it reports then counts.
+    pub last_job: Bytes,
 }
 
 /// One unit handed to a node.
@@ -36,6 +80,22 @@ pub struct JobSpec {
     pub reading: Reading,
     /// What the job may use.
     pub limits: Limits,
+    /// The tests that it shares a slot's state with; absent: none, any slot is as good as another. Of tests alone:
+    /// listings and relays go where there is room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<Near>,
+}
+
+/// Tests that are better off, one after the other, in one slot, because the first leaves something warm there.
+///
+/// The whole value names the group: the same number with another `together` is another group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Near {
+    /// The group's number within the run.
+    pub group: u32,
+    /// True: the tests have set-ups in common that are made once, so all of them go to one slot while it lives. False:
+    /// a slot that has nothing else to do may help.
+    pub together: bool,
 }
 
 /// A job's product.
@@ -66,6 +126,12 @@ pub enum Reading {
     LibtestMany,
     /// libtest lists its tests in the terse format.
     LibtestList,
+    /// A warm interpreter runs tests of pytest and reports through a pipe of its own.
+    Pytest {
+        /// The tests in the order of the job's payload; none when the job is the one test that it is named after.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tests: Vec<TestRef>,
+    },
 }
 
 /// What a job may use. A limit that is absent is what a native run has.
@@ -79,4 +145,15 @@ pub struct Limits {
     pub slow_after: Option<Duration>,
     /// Bytes of memory, where the machine can hold a job to it.
     pub memory: Option<u64>,
+}
+
+/// A writer refuses versions other than its own.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+fn own_version<S: Serializer>(v: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    if *v == JOB_WIRE_VERSION {
+        serializer.serialize_u32(*v)
+    } else {
+        let own = JOB_WIRE_VERSION;
+        Err(serde::ser::Error::custom(format!("a line of version `{v}` is not written by version `{own}`")))
+    }
 }

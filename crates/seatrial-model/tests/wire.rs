@@ -9,9 +9,9 @@
 )]
 
 use seatrial_model::{
-    Attempt, Bytes, Captured, Counts, End, Event, EventLine, JobId, JobKind, JobSpec, Launch, LaunchId,
-    Limits, NodeId, NoticeLevel, Outcome, Output, Reading, RunHeader, RunId, SlotId, SpawnStep, TestRef,
-    Usage, Verdict, WIRE_VERSION,
+    Attempt, Bytes, Captured, Counts, End, Event, EventLine, JOB_WIRE_VERSION, JobId, JobKind, JobLine,
+    JobSpec, Launch, LaunchId, LaunchLine, Limits, Near, NodeId, NoticeLevel, Outcome, Output, Reading,
+    RunHeader, RunId, SlotId, SpawnStep, TestRef, Usage, Verdict, WIRE_VERSION,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,9 +37,8 @@ fn test_ref() -> TestRef {
     TestRef::new("parser::lexer", "numbers::too \"long\"")
 }
 
-#[test]
-fn jobs() {
-    let job = |kind, reading| JobSpec {
+fn job(kind: JobKind, reading: Reading) -> JobSpec {
+    JobSpec {
         job: JobId(7),
         launch: LaunchId(1),
         kind,
@@ -52,7 +51,22 @@ fn jobs() {
             slow_after: None,
             memory: Some(1 << 30),
         },
-    };
+        near: None,
+    }
+}
+
+fn launch() -> Launch {
+    Launch {
+        program: "/p/target/debug/deps/parser-0a".into(),
+        args: vec!["--nocapture".into()],
+        env: vec![("PATH".into(), "/usr/bin".into()), ("ODD".into(), Bytes(vec![0x80]))],
+        cwd: "/p".into(),
+        warm: None,
+    }
+}
+
+#[test]
+fn jobs() {
     check(
         "job.jsonl",
         &[
@@ -66,13 +80,41 @@ fn jobs() {
 
 #[test]
 fn launches() {
-    let launch = Launch {
-        program: "/p/target/debug/deps/parser-0a".into(),
-        args: vec!["--nocapture".into()],
-        env: vec![("PATH".into(), "/usr/bin".into()), ("ODD".into(), Bytes(vec![0x80]))],
-        cwd: "/p".into(),
+    check("launch.jsonl", &[launch()]);
+}
+
+#[test]
+fn lines_of_jobs_and_launches() {
+    let plain = job(JobKind::Verdict, Reading::LibtestMany);
+    let near = |together| {
+        let near = Some(Near { group: 3, together });
+        JobLine { v: JOB_WIRE_VERSION, spec: JobSpec { near, ..plain.clone() } }
     };
-    check("launch.jsonl", &[launch]);
+    let lines = [JobLine { v: JOB_WIRE_VERSION, spec: plain.clone() }, near(false), near(true)];
+    check("job_line.jsonl", &lines);
+    check("launch_line.jsonl", &[LaunchLine { v: JOB_WIRE_VERSION, id: LaunchId(1), launch: launch() }]);
+}
+
+/// The line as a later version might write it.
+fn newer<T: Serialize>(line: &T) -> String {
+    let mut value = serde_json::to_value(line).unwrap();
+    value["v"] = (JOB_WIRE_VERSION + 1).into();
+    value["colour"] = "red".into();
+    value.to_string()
+}
+
+#[test]
+fn lines_of_a_newer_version_are_read_and_not_written() {
+    let v = JOB_WIRE_VERSION + 1;
+    let job = JobLine { v: JOB_WIRE_VERSION, spec: job(JobKind::Relay, Reading::ExitCode) };
+    let read: JobLine = serde_json::from_str(&newer(&job)).unwrap();
+    assert_eq!(read, JobLine { v, ..job });
+    let refusal = serde_json::to_string(&read).unwrap_err().to_string();
+    assert_eq!(refusal, format!("a line of version `{v}` is not written by version `{JOB_WIRE_VERSION}`"));
+    let launch = LaunchLine { v: JOB_WIRE_VERSION, id: LaunchId(1), launch: launch() };
+    let read: LaunchLine = serde_json::from_str(&newer(&launch)).unwrap();
+    assert_eq!(read, LaunchLine { v, ..launch });
+    assert!(serde_json::to_string(&read).is_err());
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl ArrayPlan {
             ],
             reading: Reading::ExitCode,
             limits: self.limits.clone(),
+            near: None,
         }
     }
 
@@ -92,6 +93,8 @@ impl Planner for ArrayPlan {
             | PlanEvent::Relay { .. }
             | PlanEvent::Reported { .. }
             | PlanEvent::FoundAll
+            | PlanEvent::Told(_)
+            | PlanEvent::Settled { .. }
             | PlanEvent::Handed { .. } => {}
         }
     }

@@ -106,7 +106,7 @@ impl CargoPlan {
                 .to_vec(),
             JobKind::Listing | JobKind::Relay => Vec::new(),
         };
-        JobSpec { job, launch, kind, test, args, env, reading, limits }
+        JobSpec { job, launch, kind, test, args, env, reading, limits, near: None }
     }
 
     fn launch(&mut self) -> LaunchId {
@@ -324,7 +324,7 @@ impl Planner for CargoPlan {
             PlanEvent::Handed { spec, end, output, verdicts } => {
                 self.handed(spec.job, (end, output, verdicts), out);
             }
-            PlanEvent::Begin | PlanEvent::RunningLow => {}
+            PlanEvent::Begin | PlanEvent::RunningLow | PlanEvent::Told(_) | PlanEvent::Settled { .. } => {}
         }
         self.complete_if_done(out);
     }

@@ -3,11 +3,13 @@
 mod array;
 mod cargo;
 mod planner;
+mod pytest;
 mod settings;
 
 pub use array::{ArrayPlan, job_seed};
 pub use cargo::CargoPlan;
 pub use planner::{FoundBinary, PlanAction, PlanEvent, Planner};
+pub use pytest::PytestPlan;
 pub use settings::{CargoOverride, CargoSettings, Execution, File};
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The planner as a machine: what is found goes in, jobs come out.
 
 use seatrial_frameworks::cargo::args::HarnessArgs;
-use seatrial_model::{Bytes, End, JobSpec, Launch, LaunchId, NoticeLevel, Output, TestRef, Verdict};
+use seatrial_model::{
+    Bytes, Captured, End, JobId, JobSpec, Launch, LaunchId, NoticeLevel, Output, TestRef, Verdict,
+};
 
 /// What a planner is told.
 #[derive(Clone, Debug)]
@@ -34,6 +36,19 @@ pub enum PlanEvent {
         end: Option<End>,
         /// What it wrote.
         output: Output,
+        /// What was read from that.
+        verdicts: Vec<Verdict>,
+    },
+    /// A message of a framework's own process that works with us while the run lasts.
+    Told(Vec<u8>),
+    /// The results of a test job of [`seatrial_model::Reading::Pytest`] are final.
+    Settled {
+        /// The job.
+        job: JobId,
+        /// How its (last) process ended.
+        end: Option<End>,
+        /// What came through its report pipe.
+        report: Captured,
         /// What was read from that.
         verdicts: Vec<Verdict>,
     },
@@ -80,6 +95,10 @@ pub enum PlanAction {
         /// What it wrote.
         output: Output,
     },
+    /// A message to the framework's own process.
+    Tell(Vec<u8>),
+    /// No further test is to be started, for this reason.
+    Stop(String),
     /// Tell the user.
     Notice {
         /// How grave.

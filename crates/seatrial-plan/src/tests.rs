@@ -8,18 +8,18 @@ use seatrial_model::{
 use std::collections::BTreeMap;
 
 /// A planner with the jobs that it has asked for.
-struct Bench<P> {
+pub(crate) struct Bench<P> {
     planner: P,
-    jobs: BTreeMap<JobId, JobSpec>,
+    pub(crate) jobs: BTreeMap<JobId, JobSpec>,
 }
 
 impl<P: Planner> Bench<P> {
-    fn new(planner: P) -> Self {
+    pub(crate) fn new(planner: P) -> Self {
         Self { planner, jobs: BTreeMap::new() }
     }
 
     /// Feeds one event; gives what the planner wants, a line each.
-    fn feed(&mut self, event: PlanEvent) -> Vec<String> {
+    pub(crate) fn feed(&mut self, event: PlanEvent) -> Vec<String> {
         let mut actions = Vec::new();
         self.planner.handle(event, &mut actions);
         actions.into_iter().map(|action| self.line(action)).collect()
@@ -43,6 +43,8 @@ impl<P: Planner> Bench<P> {
             }
             PlanAction::Answer { call, end, .. } => format!("answer {call}: {end:?}"),
             PlanAction::Notice { text, .. } => format!("notice {text}"),
+            PlanAction::Tell(message) => format!("tell {}", String::from_utf8_lossy(&message)),
+            PlanAction::Stop(reason) => format!("stop: {reason}"),
             PlanAction::Complete => "complete".into(),
         }
     }
@@ -69,8 +71,13 @@ impl<P: Planner> Bench<P> {
 }
 
 fn binary(group: &str, args: &[&str], custom_harness: bool) -> PlanEvent {
-    let launch =
-        Launch { program: format!("/t/{group}").into(), args: vec![], env: vec![], cwd: "/p".into() };
+    let launch = Launch {
+        program: format!("/t/{group}").into(),
+        args: vec![],
+        env: vec![],
+        cwd: "/p".into(),
+        warm: None,
+    };
     PlanEvent::Binary(FoundBinary {
         group: group.into(),
         launch,
@@ -201,7 +208,8 @@ fn a_process_that_went_wrong_after_every_word_is_still_red() {
 #[test]
 fn a_relay_is_answered_and_keeps_the_plan_open() {
     let mut bench = cargo("");
-    let launch = Launch { program: "/d/rust_out".into(), args: vec![], env: vec![], cwd: "/p".into() };
+    let launch =
+        Launch { program: "/d/rust_out".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
     let lines = bench.feed(PlanEvent::Relay { call: 9, launch });
     assert_eq!(lines, ["launch 0 /d/rust_out", "Relay 0: relay 9 | "]);
     assert!(bench.feed(PlanEvent::FoundAll).is_empty());
@@ -238,6 +246,7 @@ fn array(first: u64, last: u64) -> Bench<ArrayPlan> {
         args: vec!["--quiet".into(), "n={index},{index}".into(), "end".into()],
         env: vec![],
         cwd: "/p".into(),
+        warm: None,
     };
     Bench::new(ArrayPlan::new(launch, "./mc", first..=last, 5, Limits::default()))
 }
@@ -260,7 +269,7 @@ fn an_array_is_made_as_it_is_needed_and_completed_once() {
 
 #[test]
 fn an_empty_array_is_complete_at_once() {
-    let launch = Launch { program: "x".into(), args: vec![], env: vec![], cwd: "/".into() };
+    let launch = Launch { program: "x".into(), args: vec![], env: vec![], cwd: "/".into(), warm: None };
     #[expect(clippy::reversed_empty_ranges, reason = "emptiness is the case")]
     let mut bench = Bench::new(ArrayPlan::new(launch, "x", 1..=0, 5, Limits::default()));
     assert_eq!(bench.feed(PlanEvent::Begin), ["launch 0 x", "listed x: 0", "complete"]);

@@ -5,6 +5,9 @@
 //! be made anew before the next job. FLOOR is the program of `benches/floor`, which does without a slot what writes
 //! nothing; DIR a folder outside /tmp. The two take turns. A last column gives the time per job when the next is sent before the last
 //! has ended, as the engine does.
+//!
+//! Then jobs of a warm launch, whose warmer (Python) forks nothing, so that what is left is the zygote's part and the
+//! round trips: a job in which nothing happens, one with a test, and tests that wrote a file, over more and more kept layers.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measuring program")]
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -18,6 +21,28 @@ const TURNS: u32 = 5;
 
 /// The floor's job beside all that a shell does in a slot: writing a file natively may wait for a disk.
 const SHELL: [&str; 3] = ["/bin/sh", "-c", "echo > /dev/null"];
+
+/// A warmer without forks: a job's payload is Python that keeps, and tests that only claim to have run.
+const WARMER: &str = "
+import os, socket, sys
+channel = socket.socket(fileno=3)
+channel.recv(1 << 20)
+def say(word, answer):
+    channel.sendall(word); assert channel.recv(100) == answer
+def keep(): say(b'keep', b'kept')
+def ended(): say(b'ended\\0' + b'4711' + b'\\0' + b'0\\0' * 3 + b'0', b'clean')
+def test(path=None):
+    channel.sendall(b'forked\\0' + b'4711')
+    if path: write(path)
+    ended()
+def write(path):
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+while True:
+    packet = channel.recv(1 << 20)
+    if not packet: break
+    exec(packet.split(b'\\0', 2)[2], globals())
+    channel.sendall(b'done\\0' + b'0')
+";
 
 fn main() {
     enter_if_asked();
@@ -58,8 +83,61 @@ fn main() {
             );
         }
     }
+    for isolation in [Isolation::Process, Isolation::Cow] {
+        if let Some(mut slot) = start(isolation, Path::new(dir)) {
+            warm(&mut slot, isolation, dir, jobs);
+        }
+    }
     let _ = std::fs::remove_file("/tmp/seatrial-price");
     let _ = std::fs::remove_file(&file);
+}
+
+/// Prices of a warm launch's jobs.
+fn warm(slot: &mut Slot, isolation: Isolation, dir: &str, jobs: u32) {
+    let args: [&[u8]; 3] = [b"python3", b"-c", WARMER.as_bytes()];
+    let launch = Launch { program: b"/usr/bin/python3", args: &args, vars: &[], cwd: b"/" };
+    for number in [1, 2] {
+        slot.launch_warm(number, &launch, b"first").unwrap();
+    }
+    let mut job = |number: u32, jobs: u32, name: &str, payload: &str| {
+        let mut times: Vec<f64> = (0..jobs)
+            .map(|tag| {
+                let begun = Instant::now();
+                let args: [&[u8]; 1] = [payload.as_bytes()];
+                let command = Command { launch: number, args: &args, vars: &[], stdin: None };
+                slot.send(u64::from(tag), &command).unwrap();
+                ended(slot);
+                begun.elapsed().as_secs_f64() * 1e6
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let median = times[times.len() / 2];
+        println!("{isolation:8} {name:24} {:26.1}/{median:8.1}", times[0]);
+    };
+    job(1, jobs, "warm, nothing", "pass");
+    job(1, jobs, "warm, keep", "keep()");
+    job(1, jobs, "warm, a test", "test()");
+    if isolation == Isolation::Process {
+        return;
+    }
+    // So few that the layers do not end the warmer. The first job starts it.
+    let file = "os.urandom(8).hex()";
+    job(2, 15, "warm, keep of /tmp", &format!("write('/tmp/' + {file}); keep()"));
+    job(2, 15, "warm, keep of the root", &format!("write('{dir}/' + {file}); keep()"));
+    for kept in [0, 1, 10, 25] {
+        let more = format!(
+            "for i in range({kept} - globals().get('kept', 0)):\n write('{dir}/%d-%d' % ({kept}, i))
+ write('/tmp/%d-%d' % ({kept}, i)); keep()\nkept = {kept}"
+        );
+        let mut once = more.as_str();
+        for (what, payload) in [
+            ("/tmp", "test('/tmp/seatrial-price')".to_owned()),
+            ("root", format!("test('{dir}/seatrial-price')")),
+        ] {
+            job(1, jobs, &format!("warm, {what} over {kept} kept"), &format!("{once}\n{payload}"));
+            once = "";
+        }
+    }
 }
 
 fn start(isolation: Isolation, dir: &Path) -> Option<Slot> {

@@ -53,6 +53,12 @@ impl Strings {
         self.bytes
     }
 
+    /// The first word, without its NUL; nothing when there is none.
+    pub(crate) fn first_word(&self) -> &[u8] {
+        let rest = self.starts[..self.words].first().map_or(&[][..], |start| &self.bytes[*start as usize..]);
+        rest.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
     fn words(&self) -> impl Iterator<Item = *const libc::c_char> {
         self.starts[..self.words].iter().map(|start| self.pointer(*start))
     }
@@ -95,7 +101,8 @@ struct Script {
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
     shell: *const *const libc::c_char,
-    fds: [RawFd; 3],
+    fds: *const RawFd,
+    count: usize,
     failed: Option<Failed>,
 }
 
@@ -105,12 +112,13 @@ impl Launcher {
     }
 
     /// Starts the program of `launch`, whose words are the directory, the program and its first arguments, with the
-    /// further arguments and variables of `job` and `fds` as its standard streams; gives its process id. A variable of
-    /// the job's takes the place of the launch's of the same name.
+    /// further arguments and variables of `job` and `fds` as its descriptors from 0 on; gives its process id. A variable
+    /// of the job's takes the place of the launch's of the same name. None of `fds` may itself be a number to which
+    /// an earlier one goes.
     ///
     /// # Errors
     /// The step that failed and its error number. A launch without directory and program is a failed set-up, `EINVAL`.
-    pub(crate) fn start(&mut self, launch: &Strings, job: &Strings, fds: [RawFd; 3]) -> Result<i32, Failed> {
+    pub(crate) fn start(&mut self, launch: &Strings, job: &Strings, fds: &[RawFd]) -> Result<i32, Failed> {
         let mut script =
             self.script(launch, job, fds).ok_or(Failed { step: Step::Setup, errno: libc::EINVAL })?;
         let args = CloneArgs {
@@ -121,7 +129,7 @@ impl Launcher {
             ..CloneArgs::default()
         };
         // SAFETY: CLONE_VFORK keeps this thread, the only one, asleep until the child has executed or exited, so the
-        // script, its strings and the stack stay as they are; `run` neither allocates nor locks.
+        // script, its strings, `fds` and the stack stay as they are; `run` neither allocates nor locks.
         let pid = unsafe { sys::clone_into(&args, run, (&raw mut script) as usize) }
             .map_err(|errno| Failed { step: Step::Clone, errno: errno.raw_os_error() })?;
         // SAFETY: the child wrote the field, if at all, before it exited; a plain read could be optimised away.
@@ -136,7 +144,7 @@ impl Launcher {
         }
     }
 
-    fn script(&mut self, launch: &Strings, job: &Strings, fds: [RawFd; 3]) -> Option<Script> {
+    fn script(&mut self, launch: &Strings, job: &Strings, fds: &[RawFd]) -> Option<Script> {
         let mut words = launch.words();
         let (cwd, program) = (words.next()?, words.next()?);
         self.argv.clear();
@@ -157,7 +165,8 @@ impl Launcher {
             argv: self.argv.as_ptr(),
             envp: self.envp.as_ptr(),
             shell: self.shell.as_ptr(),
-            fds,
+            fds: fds.as_ptr(),
+            count: fds.len(),
             failed: None,
         })
     }
@@ -189,8 +198,8 @@ unsafe fn steps(script: &Script) -> Failed {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        for (target, fd) in script.fds.iter().enumerate() {
-            if libc::dup2(*fd, target as RawFd) < 0 {
+        for target in 0..script.count {
+            if libc::dup2(*script.fds.add(target), target as RawFd) < 0 {
                 return fail(Step::Setup);
             }
         }

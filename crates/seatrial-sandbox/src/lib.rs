@@ -9,15 +9,19 @@
 //! 3. Jobs come as packets (`wire`). For each the zygote makes a child that walks through a list of system calls built
 //!    before (`child`), waits, kills what is left of the job's process tree, checks that nothing was written and
 //!    renews what was, and answers. The next job may already lie in its queue.
-//! 4. When the engine closes the socket, or dies, the zygote ends, and with it every process of the slot.
+//! 4. A launch may be *warm* (`zygote::warm`): its program, the *warmer*, lives from job to job and forks a process for
+//!    each test. What it writes outside of tests is kept and restored; what a test writes is thrown away as ever.
+//! 5. When the engine closes the socket, or dies, the zygote ends, and with it every process of the slot.
 //!
 //! A program that uses this crate calls [`enter_if_asked`] first thing in `main`.
 
 mod cgroup;
 mod child;
 mod filter;
+mod ipc;
 mod plan;
 mod probe;
+mod processes;
 mod root;
 mod slot;
 mod spec;

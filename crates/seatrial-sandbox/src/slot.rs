@@ -24,7 +24,7 @@ pub struct Slot {
     control: OwnedFd,
     /// Read ends of the two sets of output pipes; jobs use them in turn, so that one set can be emptied while the
     /// next job writes into the other.
-    pipes: [[OwnedFd; 2]; 2],
+    pipes: [[OwnedFd; 3]; 2],
     next_set: usize,
     /// Launches that the zygote knows, by their places there.
     launches: [Option<u32>; zygote::LAUNCHES],
@@ -108,6 +108,16 @@ pub struct Ended {
     pub survivors: Vec<String>,
     /// Private layers that it wrote.
     pub written: Vec<LayerWritten>,
+    /// True: the warmer of this job's launch ended before it had said how the job did, and the launch's next job starts
+    /// a new one. The end is the warmer's own then (with the exit code [`Ended::NOTHING_SAID`] for 0); or, when it was
+    /// ended because a test left what cannot be cleaned below it, that of this test. Either way, tests of the job
+    /// without a complete report have not been run.
+    pub warmer_lost: bool,
+}
+
+impl Ended {
+    /// Stands for the exit code 0 of a warmer that ended in the middle of a job: it is no good end.
+    pub const NOTHING_SAID: i32 = 70;
 }
 
 /// How a job's process ended.
@@ -170,7 +180,7 @@ impl Slot {
         // Room for a whole packet beside one that is still being read.
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, 2 * wire::PACKET);
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
-        let ends = [pipe()?, pipe()?, pipe()?, pipe()?];
+        let ends = [pipe()?, pipe()?, pipe()?, pipe()?, pipe()?, pipe()?];
         for (read, _) in &ends {
             rustix::io::ioctl_fionbio(read, true)?;
         }
@@ -190,11 +200,11 @@ impl Slot {
             .spawn()?;
         before(child.id())?;
         wire::send(socket.as_fd(), &packet, &fds)?;
-        let [(a, _), (b, _), (c, _), (d, _)] = ends;
+        let [(a, _), (b, _), (c, _), (d, _), (e, _), (f, _)] = ends;
         let slot = Self {
             socket,
             control,
-            pipes: [[a, b], [c, d]],
+            pipes: [[a, b, c], [d, e, f]],
             next_set: 0,
             launches: [None; zygote::LAUNCHES],
             next_place: 0,
@@ -211,10 +221,11 @@ impl Slot {
         self.socket.as_fd()
     }
 
-    /// The read end of a job's standard output (0) or standard error (1) in the set that [`Slot::send`] named.
+    /// The read end of a job's standard output (0), standard error (1) or report (2) in the set that [`Slot::send`]
+    /// named. Only jobs of warm launches have a report.
     #[must_use]
     pub fn pipe(&self, set: usize, stream: usize) -> BorrowedFd<'_> {
-        self.pipes[set & 1][stream & 1].as_fd()
+        self.pipes[set & 1][stream.min(2)].as_fd()
     }
 
     /// True when the slot has this launch. It forgets the oldest when there are many.
@@ -228,11 +239,33 @@ impl Slot {
     /// # Errors
     /// The slot is gone, or no memory file could be made for a launch with very many strings.
     pub fn launch(&mut self, number: u32, launch: &Launch<'_>) -> io::Result<()> {
+        self.send_launch(number, launch, None)
+    }
+
+    /// Gives the slot a *warm* launch: its first job starts the program, which then lives from job to job and forks a
+    /// process for each test (`python/README.md` holds its side of the contract). It finds `first` waiting on descriptor
+    /// 3. The argument of a job of this launch is its payload, of up to 250 KiB; other arguments, variables and its standard
+    /// input go nowhere. A job of another launch ends the program first.
+    ///
+    /// # Errors
+    /// The slot is gone, or no memory file could be made.
+    pub fn launch_warm(&mut self, number: u32, launch: &Launch<'_>, first: &[u8]) -> io::Result<()> {
+        let first = memory_file(first)?;
+        self.send_launch(number, launch, Some(first.as_fd()))
+    }
+
+    fn send_launch(
+        &mut self,
+        number: u32,
+        launch: &Launch<'_>,
+        first: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
         let place = self.next_place;
         self.message.0.clear();
         self.message.u8(zygote::LAUNCH).u8(place as u8);
         let words = [launch.cwd, launch.program];
-        self.packet(0, words.iter().chain(launch.args), launch.vars, None)?;
+        let flags = if first.is_some() { zygote::WARM } else { 0 };
+        self.packet(flags, words.iter().chain(launch.args), launch.vars, first)?;
         self.launches[place] = Some(number);
         // The slot may still have to run a job of the one before, but never one of that many before.
         self.next_place = (place + 1) % zygote::LAUNCHES;
@@ -261,9 +294,9 @@ impl Slot {
         flags: u8,
         words: impl Iterator<Item = &'a &'a [u8]> + Clone,
         vars: &'a [&'a [u8]],
-        stdin: Option<BorrowedFd<'_>>,
+        more: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
-        let mut fds: Vec<BorrowedFd<'_>> = stdin.into_iter().collect();
+        let mut fds: Vec<BorrowedFd<'_>> = more.into_iter().collect();
         let flags_at = self.message.0.len();
         self.message.u8(flags).u32(words.clone().count() as u32).u32(vars.len() as u32);
         let head = self.message.0.len();
@@ -295,7 +328,8 @@ impl Slot {
         self.next_set ^= 1;
     }
 
-    /// Signals every process of the running job.
+    /// Signals every process of the running job. Of a warm launch's job, these are the processes of the test that runs;
+    /// when none does, its warmer too.
     ///
     /// # Errors
     /// The slot is gone.
@@ -393,7 +427,20 @@ fn read_ended(reader: &mut Reader<'_>, fds: Vec<OwnedFd>) -> Option<Ended> {
         .map(|_| reader.bytes().map(|path| PathBuf::from(OsStr::from_bytes(path))))
         .collect::<Option<_>>()?;
     let written = paths.into_iter().zip(fds).map(|(path, layer)| LayerWritten { path, layer }).collect();
-    Some(Ended { tag, end, wall, user, system, peak_memory, out_of_memory, clean, survivors, written })
+    let warmer_lost = reader.u8()? != 0;
+    Some(Ended {
+        tag,
+        end,
+        wall,
+        user,
+        system,
+        peak_memory,
+        out_of_memory,
+        clean,
+        survivors,
+        written,
+        warmer_lost,
+    })
 }
 
 fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {

@@ -121,13 +121,21 @@ pub(crate) struct Reaped {
 /// # Errors
 /// `ECHILD` when there is no child at all.
 pub(crate) fn reap_any(block: bool) -> Result<Option<Reaped>, Errno> {
+    reap(-1, block)
+}
+
+/// Reaps this child, or any for -1: `None` when it has not ended (only without `block`).
+///
+/// # Errors
+/// `ECHILD` when there is no such child.
+pub(crate) fn reap(pid: i32, block: bool) -> Result<Option<Reaped>, Errno> {
     let mut status = 0;
     // SAFETY: an all-zero rusage is a valid value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
         // SAFETY: both pointers are to live locals of the right types.
         let pid = unsafe {
-            libc::wait4(-1, &raw mut status, if block { 0 } else { libc::WNOHANG }, &raw mut usage)
+            libc::wait4(pid, &raw mut status, if block { 0 } else { libc::WNOHANG }, &raw mut usage)
         };
         if pid == 0 {
             return Ok(None);
@@ -172,6 +180,14 @@ pub(crate) fn default_sigpipe() {
     // SAFETY: SIG_DFL is a valid disposition for SIGPIPE.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+/// Sends `signal` to one process.
+pub(crate) fn kill_one(pid: i32, signal: i32) {
+    // SAFETY: no memory is involved; the callers name single processes, never a group.
+    unsafe {
+        libc::kill(pid, signal);
     }
 }
 

@@ -104,7 +104,8 @@ pub(crate) fn send(socket: BorrowedFd<'_>, packet: &[u8], fds: &[BorrowedFd<'_>]
 /// Receives one packet into `buffer`; `Ok(0)` when the other end is gone.
 ///
 /// # Errors
-/// `EAGAIN` when nothing is there and `block` is false; `EMSGSIZE` when the packet was longer than the buffer.
+/// `EAGAIN` when nothing is there and `block` is false; `EMSGSIZE` when the packet was longer than the buffer;
+/// `ECONNRESET` when the other end is gone and has not read all that was sent to it.
 pub(crate) fn receive(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
@@ -120,7 +121,6 @@ pub(crate) fn receive(
     let message = loop {
         match recvmsg(socket.as_fd(), &mut [IoSliceMut::new(buffer)], &mut control, flags) {
             Err(Errno::INTR) => {}
-            Err(Errno::CONNRESET) => return Ok(0),
             result => break result?,
         }
     };

@@ -10,8 +10,11 @@ pub enum Explanation {
     Unknown,
     /// In the queue.
     Waiting {
-        /// Jobs of its queue that go out before it. Listings and tests have a queue each and take turns.
+        /// Jobs of its queue that go out before it. Listings and tests have a queue each and take turns; of a group
+        /// that has begun, the jobs of that group.
         ahead: usize,
+        /// The slot that has begun with its group, and alone may have it.
+        holder: Option<(NodeId, SlotId)>,
         /// Jobs that nodes have asked for and not got.
         wanted: u64,
         /// The number that its next try has.
@@ -49,12 +52,16 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("no such job in this run"),
-            Self::Waiting { ahead, wanted, attempt: _, retried, deaths } => {
+            Self::Waiting { ahead, holder, wanted, attempt: _, retried, deaths } => {
                 match (ahead, wanted) {
+                    (0, _) if holder.is_some() => f.write_str("next of its group")?,
                     (0, 0) => f.write_str("next in line; no slot is free")?,
                     (0, _) => f.write_str("next in line")?,
                     (1, _) => f.write_str("waits behind 1 job")?,
                     (ahead, _) => write!(f, "waits behind {ahead} jobs")?,
+                }
+                if let Some((node, slot)) = holder {
+                    write!(f, "; only slot {} of node {} may have it", slot.0, node.0)?;
                 }
                 if *retried > 0 {
                     write!(f, "; retry {retried}")?;

@@ -15,6 +15,7 @@
 //! (coordinator) `AttemptFinished`, or again from `Assign` under the next attempt number.
 
 mod explain;
+mod near;
 mod node;
 mod order;
 mod retry;

@@ -2,202 +2,30 @@
 //!
 //! A slot holds one running job and one queued behind it, handed over before the first has ended, so that the gap
 //! between two jobs costs nothing. That pays for short jobs only: behind a long one the queued job waits while other
-//! nodes are idle. Jobs that have no slot yet wait in the machine.
+//! nodes are idle. Jobs that have no slot yet wait in the machine (`waiting`).
+//!
+//! Each wish is a slot's own, and an offer names the slot whose wish it serves. A job that is near no other goes to any
+//! slot all the same. One of a group goes to that slot; one that must be together with its group goes where the group
+//! is, and nowhere else from the moment that the group has begun there. The slot is then kept for that group: of others it
+//! takes only what is given for it, until the coordinator releases it.
 
 mod ending;
 mod filling;
+mod messages;
 mod slot;
+mod waiting;
 
-use seatrial_model::{Attempt, Instant, JobId, JobSpec, SlotId};
+pub use messages::{Cause, NodeAction, NodeEvent, NodeSettings};
+
+use crate::near;
+use seatrial_model::{Attempt, Instant, JobId, JobSpec, Near, SlotId};
 use slot::{Helper, Queued, Recall, Running, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use waiting::Waiting;
 
 /// Deaths in a row, before it was ready once, that a slot is granted.
 const MAX_STILLBORN: u32 = 3;
-
-/// What a node is like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodeSettings {
-    /// Jobs that run at a time.
-    pub slots: u32,
-    /// Time between asking a job to end and killing it; zero: it is killed at once.
-    pub grace: Duration,
-    /// Jobs up to this expected duration are worth being queued behind a running one.
-    pub short_job: Duration,
-    /// Whether to queue jobs at all.
-    pub prefetch: bool,
-}
-
-/// What happens on a node. Each names its sender.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NodeEvent {
-    /// Engine: the first event. Later ones change nothing.
-    Start,
-    /// Slot, of a [`NodeAction::Build`]: its helper waits for a job.
-    SlotReady {
-        /// Which slot.
-        slot: SlotId,
-    },
-    /// Slot: its helper died, or could not be made.
-    SlotLost {
-        /// Which slot.
-        slot: SlotId,
-    },
-    /// Coordinator, of a [`NodeAction::Want`]: a job.
-    Offered {
-        /// The job.
-        spec: JobSpec,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Slot: the running job's process tree is gone. The job queued behind it, if it was not brought back by an
-    /// earlier [`NodeEvent::Recalled`], started at this moment.
-    Ended {
-        /// Which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Slot, of a [`NodeAction::Recall`].
-    Recalled {
-        /// Which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-        /// False: it came back unstarted. True: too late, it runs or has run.
-        was_started: bool,
-    },
-    /// Coordinator: end the job.
-    Cancel {
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Engine: end everything and take in nothing more. May be said again, harder.
-    CancelAll {
-        /// Kill without asking first.
-        hard: bool,
-    },
-    /// Clock: [`NodeMachine::wake_at`] has come.
-    Tick,
-    /// Engine: the mean duration of this run's jobs so far, when there is one.
-    Expected {
-        /// The mean.
-        mean: Option<Duration>,
-    },
-}
-
-/// What a node wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NodeAction {
-    /// Ask the coordinator for so many more jobs.
-    Want {
-        /// How many.
-        count: u32,
-    },
-    /// Hand the job to the slot: to run now, or after the running one. Answered by `Ended`.
-    Send {
-        /// Which slot.
-        slot: SlotId,
-        /// The job.
-        spec: JobSpec,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Ask the slot for its queued job back. Answered by `Recalled`.
-    Recall {
-        /// Which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Send SIGTERM to the job's process tree.
-    Terminate {
-        /// Which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Send SIGKILL to the job's process tree, until nothing is left of it.
-    Kill {
-        /// Which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Make the slot's helper. Answered by `SlotReady` or `SlotLost`.
-    Build {
-        /// Which slot.
-        slot: SlotId,
-    },
-    /// The slot's helper dies each time before it is ready: it is not built again. A node without slots asks for
-    /// nothing; what it had asked for before it gives back.
-    GiveUp {
-        /// Which slot.
-        slot: SlotId,
-    },
-    /// Tell the coordinator that the job runs.
-    Started {
-        /// In which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// The job is over: tell the coordinator its result. The last word about this try.
-    Finished {
-        /// In which slot it ran.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-        /// Why it ended.
-        cause: Cause,
-    },
-    /// Tell the coordinator that the job has passed its slow limit (once more).
-    Slow {
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-        /// How long it has run.
-        elapsed: Duration,
-    },
-    /// Give the job back to the coordinator: it was not started here. The last word about this try.
-    Return {
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-}
-
-/// Why a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// By itself.
-    Natural,
-    /// It was ended at its time limit.
-    Timeout,
-    /// It was ended because the coordinator or the user said so.
-    Cancelled,
-    /// Its slot died. A job that was being ended already keeps the cause of that.
-    SlotLost,
-}
 
 /// A node's decider.
 #[derive(Clone, Debug)]
@@ -206,8 +34,7 @@ pub struct NodeMachine {
     slots: Vec<Slot>,
     /// Every job on this node, by number, and where it is.
     places: BTreeMap<(JobId, Attempt), Place>,
-    /// Jobs without a slot, oldest first; what a slot gave back comes before.
-    waiting: BTreeMap<i64, (JobSpec, Attempt)>,
+    waiting: Waiting,
     idle: BTreeSet<u32>,
     roomy: BTreeSet<u32>,
     stealable: BTreeSet<u32>,
@@ -215,15 +42,17 @@ pub struct NodeMachine {
     deadlines: BTreeSet<(Instant, u32)>,
     ready: u32,
     gone: u32,
-    /// Jobs asked for and not got.
+    /// Jobs asked for and not got, of all slots.
     wished: u32,
+    /// A job of a group was here: wishes are not alike any more.
+    grouped: bool,
     mean: Option<Duration>,
     stopping: Option<Stop>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    Waiting(i64),
+    Waiting,
     Queued(u32),
     Running(u32),
 }
@@ -242,7 +71,7 @@ impl NodeMachine {
             settings,
             slots: (0..settings.slots).map(|_| Slot::new()).collect(),
             places: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             idle: BTreeSet::new(),
             roomy: BTreeSet::new(),
             stealable: BTreeSet::new(),
@@ -251,6 +80,7 @@ impl NodeMachine {
             ready: 0,
             gone: 0,
             wished: 0,
+            grouped: false,
             mean: None,
             stopping: None,
         }
@@ -262,11 +92,12 @@ impl NodeMachine {
             NodeEvent::Start => self.start(out),
             NodeEvent::SlotReady { slot } => self.slot_ready(slot),
             NodeEvent::SlotLost { slot } => self.slot_lost(slot, out),
-            NodeEvent::Offered { spec, attempt } => self.offered(spec, attempt, out),
+            NodeEvent::Offered { slot, spec, attempt } => self.offered(slot, spec, attempt, out),
             NodeEvent::Ended { slot, job, attempt } => self.ended(now, slot, job, attempt, out),
             NodeEvent::Recalled { slot, job, attempt, was_started } => {
                 self.recalled((slot, job, attempt), was_started, out);
             }
+            NodeEvent::Released { slot, near } => self.released(slot, near),
             NodeEvent::Cancel { job, attempt } => self.cancel(now, job, attempt, out),
             NodeEvent::CancelAll { hard } => self.cancel_all(now, hard, out),
             NodeEvent::Tick => self.tick(now, out),
@@ -333,31 +164,56 @@ impl NodeMachine {
         } else {
             slot.helper = Helper::Gone;
             self.gone += 1;
+            // What was meant for this slot finds a better one from the coordinator, who knows which are kept for others.
+            while let Some(waits) = self.waiting.take_bound(&BTreeSet::from([index])) {
+                self.places.remove(&(waits.spec.job, waits.attempt));
+                out.push(NodeAction::Return { job: waits.spec.job, attempt: waits.attempt });
+            }
             if self.stopping.is_none() {
                 out.push(NodeAction::GiveUp { slot: SlotId(index) });
             }
         }
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            (slot.near, slot.unaware) = (None, 0);
+        }
         self.file(index);
         while self.places.len() > self.room()
-            && let Some((_, (spec, attempt))) = self.waiting.pop_last()
+            && let Some((spec, attempt)) = self.waiting.pop_last()
         {
             self.places.remove(&(spec.job, attempt));
             out.push(NodeAction::Return { job: spec.job, attempt });
         }
     }
 
-    fn offered(&mut self, spec: JobSpec, attempt: Attempt, out: &mut Vec<NodeAction>) {
+    fn offered(&mut self, SlotId(index): SlotId, spec: JobSpec, attempt: Attempt, out: &mut Vec<NodeAction>) {
         let key = (spec.job, attempt);
         if self.places.contains_key(&key) {
             return;
         }
-        self.wished = self.wished.saturating_sub(1);
-        if self.stopping.is_some() || self.places.len() >= self.room() {
+        let welcome = self.wish_served(index, &spec);
+        self.grouped |= near::group(&spec).is_some();
+        let home = near::bound(&spec).and_then(|near| self.home(near)).unwrap_or(index);
+        // Jobs of a group may fill the room while a slot that may not have them is idle.
+        let fits = self.places.len() < self.room() || self.can_start(home, &spec);
+        let gone = near::group(&spec).is_some() && self.is_gone(home);
+        if self.stopping.is_some() || gone || !welcome || !fits {
             out.push(NodeAction::Return { job: spec.job, attempt });
             return;
         }
-        let place = self.waiting.last_key_value().map_or(0, |(last, _)| last + 1);
-        self.wait(place, spec, attempt);
+        self.places.insert(key, Place::Waiting);
+        self.waiting.push_back(home, spec, attempt);
+    }
+
+    /// A word that was overtaken by more of the group changes nothing.
+    fn released(&mut self, SlotId(index): SlotId, near: Near) {
+        let waits = self.waiting.home(near).is_some();
+        if let Some(slot) = self.slots.get_mut(index as usize)
+            && slot.near == Some(near)
+            && !slot.holds(near)
+            && !waits
+        {
+            slot.near = None;
+        }
     }
 
     fn ended(
@@ -377,7 +233,7 @@ impl NodeMachine {
         self.places.remove(&(job, attempt));
         out.push(NodeAction::Finished { slot: SlotId(index), job, attempt, cause });
         if let Some(Queued { spec, attempt, recall }) = queued {
-            self.begin(now, index, (spec.job, attempt), &spec.limits, out);
+            self.begin(index, Running::new(now, &spec, attempt), out);
             if recall == Recall::ForGood {
                 self.end(now, index, Cause::Cancelled, out);
             }
@@ -405,8 +261,8 @@ impl NodeMachine {
                 self.places.remove(&(job, attempt));
                 out.push(NodeAction::Return { job, attempt });
             } else {
-                let place = self.waiting.first_key_value().map_or(0, |(first, _)| first - 1);
-                self.wait(place, spec, attempt);
+                self.places.insert((job, attempt), Place::Waiting);
+                self.waiting.push_front(index, spec, attempt);
             }
         }
         self.file(index);

@@ -2,178 +2,25 @@
 //!
 //! The machine keeps a job's spec while the job waits or is held by a node, for it may have to be handed out again.
 //! Afterwards only its number is left. Results are settled in `settle`, waiting jobs are in `queue`, what nodes have
-//! asked for is in `wishes`.
+//! asked for is in `wishes`, tests that are near each other are in `groups`.
 
+mod groups;
 mod ids;
+mod messages;
 mod queue;
 mod settle;
 mod wishes;
 
-use crate::{Explanation, Priority};
+pub use messages::{JobResult, Planned, RunAction, RunEvent, RunSettings};
+
+use crate::{Explanation, Priority, near};
 use ids::IdSet;
 use queue::{Key, Queue};
-use seatrial_model::{
-    Attempt, Counts, End, Event, Instant, JobId, JobKind, JobSpec, NodeId, Output, SlotId, TestRef, Usage,
-    Verdict,
-};
+use seatrial_model::{Attempt, Counts, Event, Instant, JobId, JobKind, JobSpec, NodeId, SlotId, TestRef};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use wishes::Wishes;
-
-/// What the user wants of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RunSettings {
-    /// How often a bad test is tried again.
-    pub retries: u32,
-    /// After this many tests with a bad result no further job is handed out; absent: never. 0 is read as 1.
-    pub max_fail: Option<u32>,
-}
-
-/// A job and its place in the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Planned {
-    /// The job. Its number is new in this run: a job that is known already is not added twice.
-    pub spec: JobSpec,
-    /// See [`crate::priority`].
-    pub priority: Priority,
-}
-
-/// What a node found out about a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobResult {
-    /// How its process ended, when there was one.
-    pub end: Option<End>,
-    /// What it used.
-    pub usage: Usage,
-    /// What it wrote.
-    pub output: Output,
-    /// What was read from end and output. For [`JobKind::Verdict`] an empty list is an error, never a pass.
-    pub verdicts: Vec<Verdict>,
-    /// Things to tell the reader beside the outcome, one sentence each.
-    pub notes: Vec<String>,
-}
-
-/// What happens to a run. Each names its sender.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunEvent {
-    /// Planner: these jobs too.
-    JobsAdded(Vec<Planned>),
-    /// Planner: no more jobs will be added.
-    PlanComplete,
-    /// Planner: a test is not run.
-    Skipped {
-        /// Which.
-        test: TestRef,
-        /// Why, in words.
-        reason: Option<String>,
-    },
-    /// Planner: a group of tests is known.
-    GroupListed {
-        /// Its name.
-        group: String,
-        /// How many of its tests will be run.
-        tests: u32,
-    },
-    /// Planner, of a [`RunAction::Handed`] job: it does count as a test's result (a listing that failed). Every
-    /// verdict is reported as final.
-    Judged {
-        /// The result with the planner's verdicts.
-        result: JobResult,
-    },
-    /// Node: so many more jobs, please. Wishes add up and stand until they are served.
-    Wanted {
-        /// Which node.
-        node: NodeId,
-        /// How many.
-        count: u32,
-    },
-    /// Node, of an [`RunAction::Assign`]: the job runs now.
-    Started {
-        /// Which node.
-        node: NodeId,
-        /// In which slot.
-        slot: SlotId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Node, of an [`RunAction::Assign`]: the job has ended.
-    Finished {
-        /// Which node.
-        node: NodeId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-        /// With what.
-        result: JobResult,
-    },
-    /// Node, of an [`RunAction::Assign`]: the job comes back unstarted. It waits again, under the next attempt number,
-    /// so that whatever is still under way about this one is dropped; no retry is used up.
-    Returned {
-        /// Which node.
-        node: NodeId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Engine: the node is dead or out of reach. Its number is never served again.
-    NodeLost {
-        /// Which node.
-        node: NodeId,
-    },
-    /// Node: a running job has passed its slow limit (once more).
-    SlowJob {
-        /// Which node.
-        node: NodeId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-        /// How long it has run.
-        elapsed: Duration,
-    },
-    /// User: end the run.
-    Cancel,
-}
-
-/// What a run wants done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunAction {
-    /// Hand the job to the node. Answered by `Started`, `Finished` or `Returned`.
-    Assign {
-        /// To which node.
-        node: NodeId,
-        /// The job.
-        spec: JobSpec,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Ask the node to end the job. Answered by `Finished` or `Returned`. May be said twice.
-    Cancel {
-        /// Which node.
-        node: NodeId,
-        /// Which job.
-        job: JobId,
-        /// Which try.
-        attempt: Attempt,
-    },
-    /// Tell the world.
-    Emit(Event),
-    /// A listing or relay has ended: the planner reads it. One that was never run has a single verdict, `Cancelled`;
-    /// one whose node died too often, `Lost`.
-    Handed {
-        /// The job.
-        spec: JobSpec,
-        /// Its result.
-        result: JobResult,
-    },
-    /// The run is over: the last action, said once. Events after it change nothing.
-    Complete,
-}
 
 /// The coordinator's decider.
 #[derive(Clone, Debug)]
@@ -220,7 +67,13 @@ struct Live {
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Queued,
-    Held { node: NodeId, slot: Option<SlotId>, since: Instant },
+    /// Handed out for a wish of slot `asked`; it runs in `slot`.
+    Held {
+        node: NodeId,
+        asked: SlotId,
+        slot: Option<SlotId>,
+        since: Instant,
+    },
 }
 
 impl RunMachine {
@@ -259,11 +112,13 @@ impl RunMachine {
                 out.push(RunAction::Emit(Event::GroupListed { group, tests }));
             }
             RunEvent::Judged { result } => self.judged(result, out),
-            RunEvent::Wanted { node, count } => {
+            RunEvent::Wanted { node, slot, count } => {
                 if !self.lost.contains(&node) {
-                    self.wishes.add(node, count);
+                    self.wishes.add((node, slot), count);
+                    self.queue.groups.asked((node, slot));
                 }
             }
+            RunEvent::SlotGone { node, slot } => self.queue.groups.leave((node, slot)),
             RunEvent::Started { node, slot, job, attempt } => {
                 self.started(now, (node, slot), (job, attempt), out);
             }
@@ -275,7 +130,11 @@ impl RunMachine {
             RunEvent::SlowJob { node, job, attempt, elapsed } => {
                 self.slow(node, job, attempt, elapsed, out);
             }
+            RunEvent::Stop => self.stop(Phase::Draining, out),
             RunEvent::Cancel => self.stop(Phase::Cancelled, out),
+        }
+        for ((node, slot), near) in self.queue.groups.take_released() {
+            out.push(RunAction::Release { node, slot, near });
         }
         self.assign(now, out);
         if self.live.is_empty() && (self.plan_complete || self.phase != Phase::Open) {
@@ -305,12 +164,13 @@ impl RunMachine {
         };
         let attempt = live.attempt;
         match live.place {
-            Place::Held { node, slot: Some(slot), since } => {
+            Place::Held { node, slot: Some(slot), since, .. } => {
                 Explanation::Running { node, slot, attempt, since }
             }
-            Place::Held { node, slot: None, since } => Explanation::Assigned { node, attempt, since },
+            Place::Held { node, slot: None, since, .. } => Explanation::Assigned { node, attempt, since },
             Place::Queued => Explanation::Waiting {
-                ahead: self.queue.ahead(live.spec.kind, &live.key()),
+                ahead: self.queue.ahead(live.spec.kind, near::group(&live.spec), &live.key()),
+                holder: near::group(&live.spec).and_then(|near| self.queue.groups.holder(near)),
                 wanted: self.wishes.total(),
                 attempt,
                 retried: live.retried,
@@ -344,7 +204,7 @@ impl RunMachine {
     fn enqueue(&mut self, mut live: Live, out: &mut Vec<RunAction>) {
         if self.hands_out(live.spec.kind) {
             live.place = Place::Queued;
-            self.queue.push(live.spec.kind, live.key());
+            self.queue.push(live.spec.kind, near::group(&live.spec), live.key());
             self.live.insert(live.spec.job, live);
         } else {
             self.leave_out(live, out);
@@ -361,14 +221,12 @@ impl RunMachine {
     }
 
     fn assign(&mut self, now: Instant, out: &mut Vec<RunAction>) {
-        while !self.wishes.is_empty()
-            && let Some(job) = self.queue.pop()
-            && let Some(node) = self.wishes.serve()
+        while let Some(((node, slot), job)) = self.queue.next(&mut self.wishes)
             && let Some(live) = self.live.get_mut(&job)
         {
-            live.place = Place::Held { node, slot: None, since: now };
+            live.place = Place::Held { node, asked: slot, slot: None, since: now };
             self.held.insert((node, job));
-            out.push(RunAction::Assign { node, spec: live.spec.clone(), attempt: live.attempt });
+            out.push(RunAction::Assign { node, slot, spec: live.spec.clone(), attempt: live.attempt });
         }
     }
 
@@ -379,19 +237,24 @@ impl RunMachine {
         (job, attempt): (JobId, Attempt),
         out: &mut Vec<RunAction>,
     ) {
-        let cancelled = self.phase == Phase::Cancelled;
         let Some(live) = self.held_mut(node, job, attempt) else { return };
-        if live.is_started() {
-            return;
-        }
-        live.place = Place::Held { node, slot: Some(slot), since: now };
-        if live.spec.kind == JobKind::Verdict {
+        let Place::Held { asked, slot: None, .. } = live.place else { return };
+        live.place = Place::Held { node, asked, slot: Some(slot), since: now };
+        let (kind, near) = (live.spec.kind, near::group(&live.spec));
+        if kind == JobKind::Verdict {
             let test = live.spec.test.clone();
             out.push(RunAction::Emit(Event::AttemptStarted { test, attempt, node, slot }));
         }
         // The cancellation may have overtaken the job on its way to the node, which then knew nothing to cancel.
-        if cancelled {
+        if !self.hands_out(kind) {
             out.push(RunAction::Cancel { node, job, attempt });
+        }
+        if let Some(near) = near {
+            self.queue.groups.set_begun(near, true);
+            // The node has found a better place; a group that must be together is there now.
+            if slot != asked && near.together {
+                self.queue.groups.enter((node, slot), near);
+            }
         }
     }
 
@@ -411,7 +274,8 @@ impl RunMachine {
         }
     }
 
-    /// Ends the handing out. The second step, from draining to cancelled, ends what still runs.
+    /// Ends the handing out. What is held and has not begun is asked back, so that no further test starts; the second
+    /// step, from draining to cancelled, ends what runs, too.
     fn stop(&mut self, phase: Phase, out: &mut Vec<RunAction>) {
         if self.phase >= phase {
             return;
@@ -427,11 +291,12 @@ impl RunMachine {
                 }
             }
         }
-        if phase == Phase::Cancelled {
-            for (&job, live) in &self.live {
-                if let Place::Held { node, .. } = live.place {
-                    out.push(RunAction::Cancel { node, job, attempt: live.attempt });
-                }
+        for (&job, live) in &self.live {
+            let spared = phase == Phase::Draining && (live.is_started() || live.spec.kind == JobKind::Relay);
+            if let Place::Held { node, .. } = live.place
+                && !spared
+            {
+                out.push(RunAction::Cancel { node, job, attempt: live.attempt });
             }
         }
     }
@@ -443,8 +308,16 @@ impl RunMachine {
 
     fn take_held(&mut self, node: NodeId, job: JobId, attempt: Attempt) -> Option<Live> {
         self.held_mut(node, job, attempt)?;
+        self.drop_held(node, job)
+    }
+
+    fn drop_held(&mut self, node: NodeId, job: JobId) -> Option<Live> {
         self.held.remove(&(node, job));
-        self.live.remove(&job)
+        let live = self.live.remove(&job)?;
+        if let Some(near) = near::group(&live.spec) {
+            self.queue.groups.let_go(near);
+        }
+        Some(live)
     }
 }
 

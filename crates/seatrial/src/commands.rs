@@ -5,5 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod history;
+mod ours;
 mod past;
+pub(crate) mod pytest;
 pub(crate) mod show;

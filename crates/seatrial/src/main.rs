@@ -28,6 +28,7 @@ Exit codes:
 
 Put it in front of the command you know:
   seatrial cargo -p mycrate parser::    every matching test in its own container
+  seatrial pytest tests -k parser       the same for pytest
   seatrial exec -n 1000 -- ./mc {index} a thousand jobs of one command
   seatrial show                         the last run's failures with their output";
 
@@ -36,6 +37,9 @@ enum Command {
     /// Run Rust tests: `cargo test`'s arguments, each test in its own container
     #[command(disable_help_flag = true)]
     Cargo(Box<commands::cargo::Args>),
+    /// Run pytest tests: pytest's own arguments, each test forked from a warm interpreter in a container
+    #[command(disable_help_flag = true)]
+    Pytest(Box<commands::pytest::Args>),
     /// Run any command as jobs in containers
     Exec(Box<commands::exec::Args>),
     /// List past runs
@@ -52,12 +56,20 @@ fn main() -> ExitCode {
     seatrial_sandbox::enter_if_asked();
     seatrial_engine::cargo::shim_if_asked();
     let mut cli = Cli::parse();
-    if let Command::Cargo(args) = &mut cli.command {
-        // As typed: the parser takes a `--` in the first place for its own.
-        args.args = std::env::args_os().skip(2).collect::<Vec<OsString>>();
+    // As typed: the parser takes a `--` in the first place for its own.
+    let typed = || std::env::args_os().skip(2).collect::<Vec<OsString>>();
+    match &mut cli.command {
+        Command::Cargo(args) => args.args = typed(),
+        Command::Pytest(args) => args.args = typed(),
+        Command::Exec(_)
+        | Command::History(_)
+        | Command::Show(_)
+        | Command::Doctor
+        | Command::Completions(_) => {}
     }
     let result = match cli.command {
         Command::Cargo(args) => commands::cargo::run(&args),
+        Command::Pytest(args) => commands::pytest::run(&args),
         Command::Exec(args) => commands::exec::run(&args),
         Command::History(args) => commands::history::run(&args),
         Command::Show(args) => commands::show::run(&args),

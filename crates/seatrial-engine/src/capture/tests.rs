@@ -15,7 +15,7 @@ fn bytes(length: usize) -> Vec<u8> {
 
 fn captured(name: &str, all: &[u8], piece: usize) -> (seatrial_model::Captured, PathBuf) {
     let folder = folder(name);
-    let mut capture = Capture::default();
+    let mut capture = Capture::of_stream();
     for part in all.chunks(piece) {
         capture.add(part, &folder, format_args!("1-1.out"));
     }
@@ -53,7 +53,7 @@ fn what_does_not_fit_has_head_tail_and_a_file_of_the_middle() {
 #[test]
 fn the_file_is_bounded_and_memory_too() {
     let folder = folder("bounded");
-    let mut capture = Capture::default();
+    let mut capture = Capture::of_stream();
     let piece = bytes(1 << 20);
     for _ in 0..(SPILLED >> 20) + 10 {
         capture.add(&piece, &folder, format_args!("1-1.out"));
@@ -68,7 +68,7 @@ fn the_file_is_bounded_and_memory_too() {
 #[test]
 fn a_folder_that_cannot_be_made_costs_the_middle_alone() {
     let folder = SpillFolder(PathBuf::from("/dev/null/spill"));
-    let mut capture = Capture::default();
+    let mut capture = Capture::of_stream();
     let all = bytes(3 * KEPT);
     capture.add(&all, &folder, format_args!("1-1.out"));
     let output = capture.finish();
@@ -83,7 +83,7 @@ fn middles_of_the_oldest_runs_make_room_and_nothing_else_does() {
     let run = |at: usize| RunId::new(1_000 + at as u64, 0).to_string();
     let large = bytes(3 * KEPT);
     for at in 0..SPILLED_RUNS + 3 {
-        let mut capture = Capture::default();
+        let mut capture = Capture::of_stream();
         capture.add(&large, &SpillFolder(base.join(run(at))), format_args!("1-1.out"));
         assert!(capture.finish().spill.is_some(), "run {at} has its file");
     }

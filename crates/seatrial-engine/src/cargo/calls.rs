@@ -212,11 +212,11 @@ impl Desk {
         env.extend(more);
         let cwd = Bytes(call.cwd.clone());
         match self.request.runner.split_first() {
-            None => Launch { program: Bytes(binary), args: Vec::new(), env, cwd },
+            None => Launch { program: Bytes(binary), args: Vec::new(), env, cwd, warm: None },
             Some((runner, args)) => {
                 let mut args = args.to_vec();
                 args.push(Bytes(binary));
-                Launch { program: runner.clone(), args, env, cwd }
+                Launch { program: runner.clone(), args, env, cwd, warm: None }
             }
         }
     }

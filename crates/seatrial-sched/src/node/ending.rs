@@ -9,8 +9,8 @@ impl NodeMachine {
         match self.places.get(&(job, attempt)) {
             // It has ended, or was never here: the coordinator hears, or has heard, of its end.
             None => {}
-            Some(&Place::Waiting(place)) => {
-                self.waiting.remove(&place);
+            Some(&Place::Waiting) => {
+                self.waiting.remove(job, attempt);
                 self.places.remove(&(job, attempt));
                 out.push(NodeAction::Return { job, attempt });
             }
@@ -31,7 +31,7 @@ impl NodeMachine {
         } else {
             self.stopping.get_or_insert(Stop::Polite);
         }
-        while let Some((_, (spec, attempt))) = self.waiting.pop_first() {
+        while let Some((spec, attempt)) = self.waiting.pop_first() {
             self.places.remove(&(spec.job, attempt));
             out.push(NodeAction::Return { job: spec.job, attempt });
         }

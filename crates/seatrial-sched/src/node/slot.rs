@@ -1,7 +1,8 @@
 //! What a node knows of one slot.
 
 use super::Cause;
-use seatrial_model::{Attempt, Instant, JobId, JobSpec, Limits};
+use crate::near;
+use seatrial_model::{Attempt, Instant, JobId, JobSpec, Near};
 use std::time::Duration;
 
 /// One slot: its helper, the job that runs there and the one behind it.
@@ -12,6 +13,12 @@ pub(super) struct Slot {
     pub(super) stillborn: u32,
     pub(super) running: Option<Running>,
     pub(super) queued: Option<Queued>,
+    /// The group of which a job began here last: what it has set up is here.
+    pub(super) near: Option<Near>,
+    /// Jobs asked for on this slot's behalf and not got.
+    pub(super) wished: u32,
+    /// Of these, wishes from before a group moved here: what they bring was chosen without knowing of it.
+    pub(super) unaware: u32,
     /// As it is filed in the machine's sets.
     pub(super) shelf: Shelf,
     pub(super) deadline: Option<Instant>,
@@ -65,6 +72,7 @@ pub(super) enum Recall {
 pub(super) struct Running {
     pub(super) job: JobId,
     pub(super) attempt: Attempt,
+    pub(super) near: Option<Near>,
     pub(super) started: Instant,
     pub(super) timeout_at: Option<Instant>,
     slow_after: Option<Duration>,
@@ -87,6 +95,9 @@ impl Slot {
             stillborn: 0,
             running: None,
             queued: None,
+            near: None,
+            wished: 0,
+            unaware: 0,
             shelf: Shelf::Off,
             deadline: None,
         }
@@ -101,6 +112,7 @@ impl Slot {
             (Helper::Ready, Some(running), None) if running.ending == Ending::Unasked => Shelf::Roomy,
             (Helper::Ready, Some(_), None) => Shelf::Off,
             (Helper::Ready, _, Some(queued)) => match queued.recall {
+                Recall::No if self.has_begun(&queued.spec) => Shelf::Off,
                 Recall::No => Shelf::Stealable,
                 Recall::ForSlot => Shelf::Stealing,
                 Recall::TooLate | Recall::ForGood => Shelf::Off,
@@ -112,18 +124,42 @@ impl Slot {
         self.running.as_ref().is_some_and(|running| (running.job, running.attempt) == (job, attempt))
     }
 
+    /// True when the job's group has begun here, and may not be torn apart.
+    pub(super) fn has_begun(&self, spec: &JobSpec) -> bool {
+        near::bound(spec).is_some_and(|near| self.near == Some(near))
+    }
+
+    /// True when a group has begun here that has nowhere else to go: jobs of other groups would end what it has set up.
+    pub(super) fn is_kept(&self) -> bool {
+        self.near.is_some_and(|near| near.together)
+    }
+
+    /// True when a job of this group runs here or is queued.
+    pub(super) fn holds(&self, near: Near) -> bool {
+        let running = self.running.as_ref().and_then(|running| running.near);
+        let queued = self.queued.as_ref().and_then(|queued| near::group(&queued.spec));
+        running == Some(near) || queued == Some(near)
+    }
+
+    /// Jobs that run here or are queued.
+    pub(super) fn load(&self) -> u32 {
+        u32::from(self.running.is_some()) + u32::from(self.queued.is_some())
+    }
+
     pub(super) fn queues(&self, job: JobId, attempt: Attempt) -> bool {
         self.queued.as_ref().is_some_and(|queued| (queued.spec.job, queued.attempt) == (job, attempt))
     }
 }
 
 impl Running {
-    pub(super) fn new(now: Instant, job: JobId, attempt: Attempt, limits: &Limits) -> Self {
+    pub(super) fn new(now: Instant, spec: &JobSpec, attempt: Attempt) -> Self {
+        let limits = &spec.limits;
         // A period of nothing would announce the job without end.
         let slow_after = limits.slow_after.filter(|period| !period.is_zero());
         Self {
-            job,
+            job: spec.job,
             attempt,
+            near: near::group(spec),
             started: now,
             timeout_at: limits.timeout.map(|timeout| now + timeout),
             slow_after,

@@ -3,8 +3,13 @@
 //! A line is `[@ms] event => actions`; time stands still where a line names none. Jobs are letters, `a#2` is the
 //! second try of job `a`.
 
+mod near;
+
 use super::{Cause, NodeAction, NodeEvent, NodeMachine, NodeSettings};
-use seatrial_model::{Attempt, Instant, JobId, JobKind, JobSpec, LaunchId, Limits, Reading, SlotId, TestRef};
+use seatrial_model::{
+    Attempt, Instant, JobId, JobKind, JobSpec, LaunchId, Limits, Near, Reading, SlotId, TestRef,
+};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 const ONE: NodeSettings = NodeSettings {
@@ -14,6 +19,13 @@ const ONE: NodeSettings = NodeSettings {
     prefetch: true,
 };
 const TWO: NodeSettings = NodeSettings { slots: 2, ..ONE };
+
+/// One slot, with a job that runs and one behind it.
+const RUNNING_AND_QUEUED: &str = "start         => build 0
+                                  mean 1        =>
+                                  ready 0       => want 2
+                                  offer a#1     => send 0 a#1, runs 0 a#1
+                                  offer b#1     => send 0 b#1\n";
 
 fn attempt(word: &str) -> (JobId, Attempt) {
     let (name, number) = word.split_once('#').unwrap();
@@ -39,6 +51,11 @@ fn spec(job: JobId, words: &[&str]) -> JobSpec {
         env: Vec::new(),
         reading: Reading::ExitCode,
         limits: Limits { timeout: limit("timeout="), slow_after: limit("slow="), memory: None },
+        near: words.iter().find_map(|word| {
+            let (name, group) = word.split_once('=')?;
+            let together = name == "together";
+            (together || name == "near").then(|| Near { group: group.parse().unwrap(), together })
+        }),
     }
 }
 
@@ -50,7 +67,8 @@ fn event(words: &[&str]) -> NodeEvent {
         ["lost", index] => NodeEvent::SlotLost { slot: slot(index) },
         ["offer", what, limits @ ..] => {
             let (job, attempt) = attempt(what);
-            NodeEvent::Offered { spec: spec(job, limits), attempt }
+            let index = limits.iter().find_map(|word| word.strip_prefix("slot=")).unwrap_or("0");
+            NodeEvent::Offered { slot: slot(index), spec: spec(job, limits), attempt }
         }
         ["ended", index, what] => {
             let (job, attempt) = attempt(what);
@@ -59,6 +77,10 @@ fn event(words: &[&str]) -> NodeEvent {
         ["recalled", index, what, answer] => {
             let (job, attempt) = attempt(what);
             NodeEvent::Recalled { slot: slot(index), job, attempt, was_started: *answer == "late" }
+        }
+        ["released", index, group] => {
+            let near = Near { group: group.parse().unwrap(), together: true };
+            NodeEvent::Released { slot: slot(index), near }
         }
         ["cancel", what] => {
             let (job, attempt) = attempt(what);
@@ -74,7 +96,7 @@ fn event(words: &[&str]) -> NodeEvent {
 
 fn text(action: &NodeAction) -> String {
     match action {
-        NodeAction::Want { count } => format!("want {count}"),
+        NodeAction::Want { slot, count } => format!("want {}:{count}", slot.0),
         NodeAction::Send { slot, spec, attempt } => format!("send {} {}", slot.0, show(spec.job, *attempt)),
         NodeAction::Recall { slot, job, attempt } => format!("recall {} {}", slot.0, show(*job, *attempt)),
         NodeAction::Terminate { slot, job, attempt } => format!("term {} {}", slot.0, show(*job, *attempt)),
@@ -98,12 +120,19 @@ fn text(action: &NodeAction) -> String {
     }
 }
 
-/// Runs the transcript; at its end the node holds so many jobs.
+/// Runs the transcript; at its end the node holds so many jobs. Which slot asks is of no interest: an offer serves the
+/// oldest wish.
 #[track_caller]
 fn check(settings: NodeSettings, held: usize, transcript: &str) {
+    play(settings, held, transcript, false);
+}
+
+#[track_caller]
+fn play(settings: NodeSettings, held: usize, transcript: &str, named: bool) {
     let mut machine = NodeMachine::new(settings);
     let mut out = Vec::new();
     let mut now = 0;
+    let mut wishes = VecDeque::new();
     for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (said, wanted) = line.split_once("=>").unwrap();
         let mut words: Vec<&str> = said.split_whitespace().collect();
@@ -116,8 +145,21 @@ fn check(settings: NodeSettings, held: usize, transcript: &str) {
             assert_eq!(at, wanted.trim(), "wake at {now}");
             continue;
         }
+        let wish = if words[0] == "offer" { wishes.pop_front() } else { None };
+        let wish = wish.map(|slot| format!("slot={slot}"));
+        words.extend(wish.as_deref());
         machine.handle(Instant::from_millis(now), event(&words), &mut out);
-        let actions: Vec<String> = out.drain(..).map(|action| text(&action)).collect();
+        let mut actions = Vec::new();
+        for action in out.drain(..) {
+            if let NodeAction::Want { slot, count } = action
+                && !named
+            {
+                wishes.extend((0..count).map(|_| slot.0));
+                actions.push(format!("want {count}"));
+            } else {
+                actions.push(text(&action));
+            }
+        }
         assert_eq!(actions.join(", "), wanted.trim(), "after `{}`", said.trim());
     }
     assert_eq!(machine.held(), held);
@@ -325,16 +367,11 @@ fn the_earliest_deadline_of_all_slots_wakes() {
 
 #[test]
 fn a_cancelled_job_ends_wherever_it_is() {
-    let begin = "start         => build 0
-                 mean 1        =>
-                 ready 0       => want 2
-                 offer a#1     => send 0 a#1, runs 0 a#1
-                 offer b#1     => send 0 b#1\n";
     check(
         ONE,
         1,
         &format!(
-            "{begin} cancel a#1 => term 0 a#1\n wake => 10\n @3 ended 0 a#1 => a#1 cancelled, runs 0 b#1, want 1
+            "{RUNNING_AND_QUEUED} cancel a#1 => term 0 a#1\n wake => 10\n @3 ended 0 a#1 => a#1 cancelled, runs 0 b#1, want 1
              wake => never\n cancel a#1 =>\n cancel b#2 =>"
         ),
     );
@@ -342,7 +379,7 @@ fn a_cancelled_job_ends_wherever_it_is() {
         ONE,
         1,
         &format!(
-            "{begin} cancel b#1 => recall 0 b#1\n cancel b#1 =>\n recalled 0 b#1 back => return b#1, want 1"
+            "{RUNNING_AND_QUEUED} cancel b#1 => recall 0 b#1\n cancel b#1 =>\n recalled 0 b#1 back => return b#1, want 1"
         ),
     );
     check(
@@ -371,16 +408,11 @@ fn no_job_is_queued_behind_one_that_is_being_ended() {
 
 #[test]
 fn cancel_all_once_is_polite_and_twice_hard() {
-    let begin = "start         => build 0
-                 mean 1        =>
-                 ready 0       => want 2
-                 offer a#1     => send 0 a#1, runs 0 a#1
-                 offer b#1     => send 0 b#1\n";
     check(
         ONE,
         0,
         &format!(
-            "{begin} cancel-all       => recall 0 b#1, term 0 a#1
+            "{RUNNING_AND_QUEUED} cancel-all       => recall 0 b#1, term 0 a#1
              cancel-all               =>
              offer c#1                => return c#1
              recalled 0 b#1 back      => return b#1
@@ -395,7 +427,7 @@ fn cancel_all_once_is_polite_and_twice_hard() {
         ONE,
         0,
         &format!(
-            "{begin} cancel-all hard  => recall 0 b#1, kill 0 a#1
+            "{RUNNING_AND_QUEUED} cancel-all hard  => recall 0 b#1, kill 0 a#1
              ended 0 a#1              => a#1 cancelled, runs 0 b#1, kill 0 b#1
              recalled 0 b#1 late      =>
              ended 0 b#1              => b#1 cancelled"

@@ -1,8 +1,10 @@
 //! What an answer means: a final result, another try, or a job left out.
 
 use super::{JobResult, Live, Phase, RunAction, RunMachine};
-use crate::retry;
-use seatrial_model::{Attempt, Event, JobId, JobKind, NodeId, Outcome, TestRef, Verdict};
+use crate::{near, retry};
+use seatrial_model::{
+    Attempt, End, Event, JobId, JobKind, NodeId, Outcome, Output, Reading, TestRef, Verdict,
+};
 
 impl RunMachine {
     pub(super) fn finished(
@@ -13,6 +15,9 @@ impl RunMachine {
         mut result: JobResult,
         out: &mut Vec<RunAction>,
     ) {
+        if let Some(near) = self.held_mut(node, job, attempt).and_then(|live| near::group(&live.spec)) {
+            self.queue.groups.set_begun(near, result.end != Some(End::SlotLost));
+        }
         let Some(live) = self.take_held(node, job, attempt) else { return };
         if live.spec.kind != JobKind::Verdict {
             self.hand_over(live, result, out);
@@ -42,23 +47,29 @@ impl RunMachine {
         if self.held_mut(node, job, attempt).is_none_or(|live| live.is_started()) {
             return;
         }
-        if let Some(mut live) = self.take_held(node, job, attempt) {
+        self.held.remove(&(node, job));
+        if let Some(mut live) = self.live.remove(&job) {
             live.attempt = attempt.next();
+            let near = near::group(&live.spec);
             self.enqueue(live, out);
+            // Only now, so that a group that has begun still waits for its slot.
+            if let Some(near) = near {
+                self.queue.groups.let_go(near);
+            }
         }
     }
 
     pub(super) fn node_lost(&mut self, node: NodeId, out: &mut Vec<RunAction>) {
         self.lost.insert(node);
         self.wishes.forget(node);
+        self.queue.groups.leave_node(node);
         let jobs: Vec<JobId> =
             self.held.range((node, JobId(0))..=(node, JobId(u32::MAX))).map(|&(_, job)| job).collect();
-        for job in jobs {
-            self.held.remove(&(node, job));
-            if let Some(mut live) = self.live.remove(&job) {
-                live.deaths += 1;
-                self.bereaved(live, out);
-            }
+        // All first: the end of one may end the run, and nothing is asked of a dead node.
+        let bereaved: Vec<Live> = jobs.into_iter().filter_map(|job| self.drop_held(node, job)).collect();
+        for mut live in bereaved {
+            live.deaths += 1;
+            self.bereaved(live, out);
         }
     }
 
@@ -119,27 +130,16 @@ impl RunMachine {
 
     fn hand_over(&mut self, live: Live, result: JobResult, out: &mut Vec<RunAction>) {
         self.done.insert(live.spec.job);
-        out.push(RunAction::Handed { spec: live.spec, result });
+        out.push(RunAction::Handed { spec: live.spec, result: Box::new(result) });
     }
 
     /// Reports a bad try that is not the last; a final report is owed from now on.
     fn report_try(&self, live: &mut Live, result: JobResult, out: &mut Vec<RunAction>) {
-        let JobResult { end, usage, output, verdicts, notes } = result;
-        if let Some(Verdict { test, outcome, reason }) = verdicts.into_iter().next() {
-            live.owed = Some(test.clone());
-            let attempt = live.attempt;
-            let last = false;
-            out.push(RunAction::Emit(Event::AttemptFinished {
-                test,
-                attempt,
-                outcome,
-                reason,
-                end,
-                usage,
-                output,
-                last,
-                notes,
-            }));
+        let JobResult { end, usage, output, verdicts, notes, .. } = result;
+        if let Some(verdict) = verdicts.into_iter().next() {
+            live.owed = Some(verdict.test.clone());
+            let own = JobResult { end, usage, output, notes, ..JobResult::default() };
+            out.push(RunAction::Emit(told(verdict, live.attempt, false, own)));
         }
     }
 
@@ -152,6 +152,13 @@ impl RunMachine {
             result.verdicts.push(no_result(owed.clone()));
         }
         self.done.insert(live.spec.job);
+        if matches!(live.spec.reading, Reading::Pytest { .. }) {
+            let (job, end, verdicts) = (live.spec.job, result.end, result.verdicts.clone());
+            let report = std::mem::take(&mut result.report);
+            out.push(RunAction::Settled { job, end, report, verdicts });
+            // Where a report speaks, a good end of the process says nothing.
+            result.end = result.end.filter(|end| *end != End::Exit(0));
+        }
         self.report(live.attempt, live.owed.as_ref(), result, out);
     }
 
@@ -164,27 +171,21 @@ impl RunMachine {
         result: JobResult,
         out: &mut Vec<RunAction>,
     ) {
-        let JobResult { end, usage, output, verdicts, notes } = result;
+        let JobResult { end, usage, output, verdicts, notes, texts, .. } = result;
+        let mut texts = texts.into_iter();
         let end = if verdicts.len() > 1 { None } else { end };
         let speaker = verdicts.iter().position(|verdict| verdict.outcome.is_bad()).unwrap_or(0);
         let mut said = Some((output, notes));
-        for (index, Verdict { test, outcome, reason }) in verdicts.into_iter().enumerate() {
-            self.tally(outcome, owed == Some(&test));
-            let (output, notes) =
+        for (index, verdict) in verdicts.into_iter().enumerate() {
+            self.tally(verdict.outcome, owed == Some(&verdict.test));
+            let (mut output, notes): (Output, Vec<String>) =
                 if index == speaker { said.take().unwrap_or_default() } else { Default::default() };
+            if let Some(text) = texts.next().flatten() {
+                output.stdout = text;
+            }
             let usage = if index == 0 { usage } else { Default::default() };
-            let last = true;
-            out.push(RunAction::Emit(Event::AttemptFinished {
-                test,
-                attempt,
-                outcome,
-                reason,
-                end,
-                usage,
-                output,
-                last,
-                notes,
-            }));
+            let own = JobResult { end, usage, output, notes, ..JobResult::default() };
+            out.push(RunAction::Emit(told(verdict, attempt, true, own)));
         }
         if self.settings.max_fail.is_some_and(|limit| self.bad >= limit.max(1)) {
             self.stop(Phase::Draining, out);
@@ -217,4 +218,11 @@ impl JobResult {
 
 fn no_result(test: TestRef) -> Verdict {
     Verdict { test, outcome: Outcome::Error, reason: Some("no result was read".to_owned()) }
+}
+
+/// The report of one verdict, with what of its job's result goes with it.
+fn told(verdict: Verdict, attempt: Attempt, last: bool, own: JobResult) -> Event {
+    let Verdict { test, outcome, reason } = verdict;
+    let JobResult { end, usage, output, notes, .. } = own;
+    Event::AttemptFinished { test, attempt, outcome, reason, end, usage, output, last, notes }
 }

@@ -1,13 +1,15 @@
 //! Transcripts of the run machine: what is said to it, and what it wants done.
 //!
 //! A line is `event => actions`. Jobs are letters; `a#2` is the second try of job `a`; `*` behind a result says that
-//! another try follows.
+//! another try follows. `n0.1` is slot 1 of node 0; where none is named it is slot 0.
+
+mod near;
 
 use super::{JobResult, Planned, RunAction, RunEvent, RunMachine, RunSettings};
 use crate::{Class, Priority};
 use seatrial_model::{
-    Attempt, Bytes, Captured, Counts, End, Event, Instant, JobId, JobKind, JobSpec, LaunchId, Limits, NodeId,
-    Outcome, Output, Reading, SlotId, TestRef, Usage, Verdict,
+    Attempt, Bytes, Captured, Counts, End, Event, Instant, JobId, JobKind, JobSpec, LaunchId, Limits, Near,
+    NodeId, Outcome, Output, Reading, SlotId, TestRef, Usage, Verdict,
 };
 use std::time::Duration;
 
@@ -26,14 +28,17 @@ fn test_ref(name: &str) -> TestRef {
     TestRef::new("g", name)
 }
 
-/// `a`, `a:listing`, `a:relay`, `a:group`, each with `@3` for an expected duration or `@failed`.
+/// `a`, `a:listing`, `a:relay`, `a:group`, `a:pytest`, each with `@3` for an expected duration or `@failed`, then with `~7` for a
+/// test that is near those of group 7, or `~7!` when they must be together.
 fn planned(word: &str) -> Planned {
+    let (word, near) = word.split_once('~').unwrap_or((word, ""));
     let (word, rank) = word.split_once('@').unwrap_or((word, ""));
     let (name, kind) = word.split_once(':').unwrap_or((word, ""));
     let kind = match kind {
         "listing" => (JobKind::Listing, Reading::LibtestList),
         "relay" => (JobKind::Relay, Reading::ExitCode),
         "group" => (JobKind::Verdict, Reading::LibtestMany),
+        "pytest" => (JobKind::Verdict, Reading::Pytest { tests: Vec::new() }),
         "" => (JobKind::Verdict, Reading::ExitCode),
         other => panic!("kind `{other}`"),
     };
@@ -52,6 +57,11 @@ fn planned(word: &str) -> Planned {
             env: Vec::new(),
             reading: kind.1,
             limits: Limits::default(),
+            near: near
+                .trim_end_matches('!')
+                .parse()
+                .ok()
+                .map(|group| Near { group, together: near.ends_with('!') }),
         },
         priority: Priority { class, expected: Duration::from_secs(secs) },
     }
@@ -68,17 +78,23 @@ fn result(own: &str, words: &[&str]) -> JobResult {
         Verdict { test: test_ref(name), outcome: outcome(outcome_name), reason: None }
     });
     JobResult {
-        end: Some(End::Exit(0)),
+        end: Some(if words == ["lost"] { End::SlotLost } else { End::Exit(0) }),
         usage: Usage { peak_memory: 7, ..Usage::default() },
         output: Output { stdout: Captured::whole(b"said".to_vec()), ..Output::default() },
         verdicts: verdicts.collect(),
         notes: vec!["noted".to_owned()],
+        report: Captured::whole(b"reported".to_vec()),
+        texts: Vec::new(),
     }
 }
 
 fn event(line: &str) -> RunEvent {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let node = |word: &str| NodeId(word.trim_start_matches('n').parse().unwrap());
+    let seat = |word: &str| {
+        let (node, slot) = word.trim_start_matches('n').split_once('.').unwrap_or((&word[1..], "0"));
+        (NodeId(node.parse().unwrap()), SlotId(slot.parse().unwrap()))
+    };
+    let node = |word: &str| seat(word).0;
     let attempt = |word: &str| {
         let (name, number) = word.split_once('#').unwrap();
         (job(name), Attempt(number.parse().unwrap()))
@@ -91,12 +107,17 @@ fn event(line: &str) -> RunEvent {
             RunEvent::GroupListed { group: (*group).to_owned(), tests: tests.parse().unwrap() }
         }
         ["judge", words @ ..] => RunEvent::Judged { result: result("", words) },
+        ["stop"] => RunEvent::Stop,
         ["cancel"] => RunEvent::Cancel,
         [who, "dies"] => RunEvent::NodeLost { node: node(who) },
-        [who, "wants", count] => RunEvent::Wanted { node: node(who), count: count.parse().unwrap() },
+        [who, "gone"] => RunEvent::SlotGone { node: node(who), slot: seat(who).1 },
+        [who, "wants", count] => {
+            let (node, slot) = seat(who);
+            RunEvent::Wanted { node, slot, count: count.parse().unwrap() }
+        }
         [who, "starts", what] => {
             let (job, attempt) = attempt(what);
-            RunEvent::Started { node: node(who), slot: SlotId(0), job, attempt }
+            RunEvent::Started { node: node(who), slot: seat(who).1, job, attempt }
         }
         [who, "returns", what] => {
             let (job, attempt) = attempt(what);
@@ -116,9 +137,13 @@ fn event(line: &str) -> RunEvent {
 
 fn text(action: &RunAction) -> String {
     match action {
-        RunAction::Assign { node, spec, attempt } => {
+        RunAction::Assign { node, slot: SlotId(0), spec, attempt } => {
             format!("n{} gets {}#{}", node.0, letter(spec.job), attempt.0)
         }
+        RunAction::Assign { node, slot, spec, attempt } => {
+            format!("n{}.{} gets {}#{}", node.0, slot.0, letter(spec.job), attempt.0)
+        }
+        RunAction::Release { node, slot, near } => format!("n{}.{} free of {}", node.0, slot.0, near.group),
         RunAction::Cancel { node, job, attempt } => {
             format!("n{} cancel {}#{}", node.0, letter(*job), attempt.0)
         }
@@ -135,6 +160,10 @@ fn text(action: &RunAction) -> String {
         RunAction::Handed { spec, result } => {
             let verdicts: Vec<&str> = result.verdicts.iter().map(|v| v.outcome.name()).collect();
             format!("handed {} {}", letter(spec.job), verdicts.join("+")).trim_end().to_owned()
+        }
+        RunAction::Settled { job, verdicts, report, .. } => {
+            let verdicts: Vec<&str> = verdicts.iter().map(|v| v.outcome.name()).collect();
+            format!("settled {} {} {}", letter(*job), report.head.to_text(), verdicts.join("+"))
         }
         RunAction::Complete => "complete".to_owned(),
     }
@@ -515,6 +544,8 @@ fn after_max_fail_the_running_finish_and_nothing_starts() {
         settings,
         "add a b c d e:listing f =>
          n0 wants 4            => n0 gets e#1, n0 gets a#1, n0 gets b#1, n0 gets c#1
+         n0 starts c#1         => c#1 runs
+         n0 starts e#1         =>
          n0 ends a#1 fail      => a#1 fail*
          n0 wants 1            => n0 gets a#2
          n0 ends a#2 fail      => a#2 fail
@@ -533,12 +564,93 @@ fn after_max_fail_the_running_finish_and_nothing_starts() {
         settings,
         "add a b c             =>
          n0 wants 2            => n0 gets a#1, n0 gets b#1
+         n0 starts b#1         => b#1 runs
          n0 ends a#1 cancelled => a#1 cancelled
          n0 wants 1            => n0 gets c#1
          n0 ends c#1 oom       => c#1 oom
          cancel                => n0 cancel b#1
          n0 ends b#1 cancelled => b#1 cancelled, complete",
         "1 failed, 2 not run",
+    );
+}
+
+#[test]
+fn a_report_goes_to_the_planner_when_the_result_is_final() {
+    check(
+        RETRY,
+        "add a:pytest b:pytest c =>
+         n0 wants 3        => n0 gets a#1, n0 gets b#1, n0 gets c#1
+         n0 starts a#1     => a#1 runs
+         n0 ends a#1 fail  => a#1 fail*
+         n0 wants 1        => n0 gets a#2
+         n0 ends a#2 pass  => settled a reported pass, a#2 pass
+         n0 ends a#2 pass  =>
+         n0 ends c#1 pass  => c#1 pass
+         n0 starts b#1     => b#1 runs
+         n0 ends b#1 a:pass b:error => settled b reported pass+error, a#1 pass, b#1 error",
+        "3 passed, 1 flaky, 1 errors",
+    );
+}
+
+#[test]
+fn each_verdict_shows_its_own_text() {
+    let mut machine = RunMachine::new(RETRY);
+    let mut out = Vec::new();
+    for line in ["add a:pytest", "n0 wants 1", "n0 starts a#1"] {
+        machine.handle(Instant(0), event(line), &mut out);
+    }
+    out.clear();
+    let RunEvent::Finished { node, job, attempt, mut result } = event("n0 ends a#1 b:pass c:fail d:fail")
+    else {
+        panic!("no end");
+    };
+    let text = |text: &str| Some(Captured::whole(text.as_bytes().to_vec()));
+    result.texts = vec![None, text("of c"), text("of d")];
+    machine.handle(Instant(0), RunEvent::Finished { node, job, attempt, result }, &mut out);
+    let shown = out.iter().filter_map(|action| {
+        let RunAction::Emit(Event::AttemptFinished { output, .. }) = action else { return None };
+        Some(output.stdout.head.to_text().into_owned())
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), ["", "of c", "of d"]);
+}
+
+#[test]
+fn when_the_framework_wants_no_more_nothing_starts() {
+    check(
+        RunSettings::default(),
+        "add a b c d     =>
+         n0 wants 2      => n0 gets a#1, n0 gets b#1
+         n0 starts a#1   => a#1 runs
+         stop            => n0 cancel b#1
+         n0 returns b#1  =>
+         stop            =>
+         n0 wants 4      =>
+         n0 ends a#1 pass => a#1 pass, complete",
+        "1 passed, 3 not run",
+    );
+}
+
+#[test]
+fn after_max_fail_what_has_not_begun_is_asked_back() {
+    let settings = RunSettings { retries: 0, max_fail: Some(1) };
+    check(
+        settings,
+        "add a b c d f:listing g:listing e:relay =>
+         n0 wants 7            => n0 gets e#1, n0 gets f#1, n0 gets a#1, n0 gets g#1, n0 gets b#1, \
+                                  n0 gets c#1, n0 gets d#1
+         n0 starts a#1         => a#1 runs
+         n0 starts b#1         => b#1 runs
+         n0 starts f#1         =>
+         n0 ends a#1 fail      => a#1 fail, n0 cancel c#1, n0 cancel d#1, n0 cancel g#1
+         n0 starts c#1         => c#1 runs, n0 cancel c#1
+         n0 starts e#1         =>
+         n0 ends c#1 cancelled => c#1 cancelled
+         n0 returns d#1        =>
+         n0 returns g#1        => handed g cancelled
+         n0 ends e#1 pass      => handed e pass
+         n0 ends f#1           => handed f
+         n0 ends b#1 pass      => b#1 pass, complete",
+        "1 passed, 1 failed, 2 not run",
     );
 }
 
@@ -589,14 +701,18 @@ fn a_finished_job_leaves_nothing_but_its_number() {
     let jobs: u32 = 100_000;
     let nodes = 7;
     for node in 0..nodes {
-        machine.handle(Instant(0), RunEvent::Wanted { node: NodeId(node), count: 3 }, &mut out);
+        machine.handle(
+            Instant(0),
+            RunEvent::Wanted { node: NodeId(node), slot: SlotId(0), count: 3 },
+            &mut out,
+        );
     }
     let mut most_live = 0;
     let mut under_way: std::collections::VecDeque<(NodeId, JobId, Attempt)> = Default::default();
     let mut added = 0;
     loop {
         for action in out.drain(..) {
-            if let RunAction::Assign { node, spec, attempt } = action {
+            if let RunAction::Assign { node, slot: _, spec, attempt } = action {
                 under_way.push_back((node, spec.job, attempt));
             }
         }
@@ -605,6 +721,8 @@ fn a_finished_job_leaves_nothing_but_its_number() {
             let planned = (added..added + 100).map(|id| {
                 let mut planned = planned("a");
                 planned.spec.job = JobId(id);
+                // Every third is alone, the others are in groups of some tens.
+                planned.spec.near = (id % 3 != 0).then_some(Near { group: id / 50, together: id % 3 == 1 });
                 planned
             });
             machine.handle(Instant(0), RunEvent::JobsAdded(planned.collect()), &mut out);
@@ -617,7 +735,7 @@ fn a_finished_job_leaves_nothing_but_its_number() {
         let events = [
             RunEvent::Started { node, slot: SlotId(0), job, attempt },
             RunEvent::Finished { node, job, attempt, result: result("a", &[verdict]) },
-            RunEvent::Wanted { node, count: 1 },
+            RunEvent::Wanted { node, slot: SlotId(0), count: 1 },
         ];
         for event in events {
             machine.handle(Instant(0), event, &mut out);
@@ -626,4 +744,5 @@ fn a_finished_job_leaves_nothing_but_its_number() {
     assert_eq!(counts_text(machine.counts()), "100000 passed, 10000 flaky");
     assert!(most_live < 200, "{most_live}");
     assert_eq!((machine.live.len(), machine.held.len(), machine.done.ranges()), (0, 0, 1));
+    assert!(machine.queue.groups.is_empty());
 }

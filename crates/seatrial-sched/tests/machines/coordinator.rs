@@ -2,8 +2,10 @@
 //!
 //! The model is written the other way round than the machine: it keeps everything that ever happened and looks it up.
 
+use crate::homes::Homes;
 use seatrial_model::{
-    Attempt, Counts, Event, Instant, JobId, JobKind, JobSpec, NodeId, Outcome, Reading, TestRef,
+    Attempt, Counts, End, Event, Instant, JobId, JobKind, JobSpec, Near, NodeId, Outcome, Reading, SlotId,
+    TestRef,
 };
 use seatrial_sched::{MAX_DEATHS, RunAction, RunEvent, RunMachine, RunSettings};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +18,7 @@ pub(crate) struct Coordinator {
     tests: BTreeMap<TestRef, Test>,
     /// What processes really said, received or not.
     said: BTreeSet<(TestRef, Attempt, Outcome)>,
-    wishes: BTreeMap<NodeId, u32>,
+    homes: Homes,
     dead: BTreeSet<NodeId>,
     cancelled: bool,
     complete: bool,
@@ -39,11 +41,38 @@ struct Job {
     over: bool,
 }
 
+impl Job {
+    fn new(spec: &JobSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            holder: None,
+            started: false,
+            highest: 0,
+            deaths: 0,
+            retried: 0,
+            over: false,
+        }
+    }
+
+    fn near(&self) -> Option<Near> {
+        self.spec.near.filter(|_| self.spec.kind == JobKind::Verdict)
+    }
+}
+
 #[derive(Default)]
 struct Test {
     owner: Option<JobId>,
     reported: BTreeSet<Attempt>,
     last: Option<Outcome>,
+}
+
+/// What the event at hand has stopped.
+enum Stopped {
+    All,
+    /// The failure limit was reached.
+    Unstarted,
+    /// It was stopped before.
+    Before,
 }
 
 /// What the event at hand allows.
@@ -67,7 +96,7 @@ impl Coordinator {
             jobs: BTreeMap::new(),
             tests: BTreeMap::new(),
             said: BTreeSet::new(),
-            wishes: BTreeMap::new(),
+            homes: Homes::default(),
             dead: BTreeSet::new(),
             cancelled: false,
             complete: false,
@@ -98,6 +127,7 @@ impl Coordinator {
     pub(crate) fn tell(&mut self, now: Instant, event: RunEvent) -> Vec<RunAction> {
         let before = self.complete;
         let first_cancel = event == RunEvent::Cancel && !self.cancelled;
+        let stopped = self.is_stopped();
         let grant = self.understand(&event);
         let mut actions = Vec::new();
         self.machine.handle(now, event.clone(), &mut actions);
@@ -106,8 +136,16 @@ impl Coordinator {
             assert!(!self.complete, "after completion: {action:?}");
             self.judge(action, &grant);
         }
-        if self.cancelled && !before {
-            self.expect_cancels(first_cancel, &grant, &actions);
+        if self.is_stopped() && !before {
+            let which = match (first_cancel, stopped) {
+                (true, _) => Stopped::All,
+                (false, false) => Stopped::Unstarted,
+                (false, true) => Stopped::Before,
+            };
+            self.expect_cancels(which, &grant, &actions);
+        }
+        if !self.is_stopped() && !self.complete {
+            self.homes.judge(&self.waiting());
         }
         if !before && let Grant::Result(job, attempt, tests) = &grant {
             self.expect_answer(*job, *attempt, tests);
@@ -133,6 +171,12 @@ impl Coordinator {
         assert_eq!(self.machine.pending(), 0);
     }
 
+    /// The groups of jobs that wait for a node.
+    fn waiting(&self) -> BTreeSet<Option<Near>> {
+        let waiting = self.jobs.values().filter(|job| !job.over && job.holder.is_none());
+        waiting.map(Job::near).collect()
+    }
+
     fn is_owed_work(&self) -> bool {
         self.jobs.values().any(|job| job.holder.is_some())
     }
@@ -149,28 +193,25 @@ impl Coordinator {
         let grant = match event {
             RunEvent::JobsAdded(jobs) => {
                 for planned in jobs {
-                    let job = Job {
-                        spec: planned.spec.clone(),
-                        holder: None,
-                        started: false,
-                        highest: 0,
-                        deaths: 0,
-                        retried: 0,
-                        over: false,
-                    };
-                    self.jobs.entry(planned.spec.job).or_insert(job);
+                    self.jobs.entry(planned.spec.job).or_insert(Job::new(&planned.spec));
                 }
                 return Grant::Nothing;
             }
-            RunEvent::PlanComplete => return Grant::Nothing,
+            RunEvent::PlanComplete | RunEvent::Stop => return Grant::Nothing,
             RunEvent::Skipped { .. } => {
                 self.counts.skipped += 1;
                 return Grant::Said;
             }
             RunEvent::GroupListed { .. } => return Grant::Said,
             RunEvent::Judged { .. } => return Grant::Judgement,
-            RunEvent::Wanted { node, count } => {
-                *self.wishes.entry(*node).or_default() += count;
+            RunEvent::Wanted { node, slot, count } => {
+                if !self.dead.contains(node) {
+                    self.homes.wished((*node, *slot), *count);
+                }
+                return Grant::Nothing;
+            }
+            RunEvent::SlotGone { node, slot } => {
+                self.homes.slot_gone((*node, *slot));
                 return Grant::Nothing;
             }
             RunEvent::Cancel => {
@@ -178,10 +219,12 @@ impl Coordinator {
                 return Grant::Nothing;
             }
             RunEvent::NodeLost { node } => return self.bury(*node),
-            RunEvent::Started { node, job, attempt, .. } => {
+            RunEvent::Started { node, slot, job, attempt } => {
                 let fresh = self.current(*node, *job, *attempt) && !self.jobs[job].started;
                 fresh.then(|| {
-                    self.jobs.get_mut(job).unwrap().started = true;
+                    let began = self.jobs.get_mut(job).unwrap();
+                    began.started = true;
+                    self.homes.started((*node, *slot), *job, began.near());
                     Grant::Started(*job, *attempt)
                 })
             }
@@ -190,7 +233,7 @@ impl Coordinator {
             }
             RunEvent::Returned { node, job, attempt } => {
                 if self.current(*node, *job, *attempt) && !self.jobs[job].started {
-                    self.jobs.get_mut(job).unwrap().holder = None;
+                    self.release(*job, None);
                 } else {
                     self.stale += 1;
                 }
@@ -198,8 +241,8 @@ impl Coordinator {
             }
             RunEvent::Finished { node, job, attempt, result } => {
                 self.current(*node, *job, *attempt).then(|| {
-                    let job = self.jobs.get_mut(job).unwrap();
-                    job.holder = None;
+                    self.release(*job, Some(result.end != Some(End::SlotLost)));
+                    let job = &self.jobs[job];
                     let tests = result.verdicts.iter().map(|verdict| verdict.test.clone()).collect();
                     Grant::Result(job.spec.job, *attempt, tests)
                 })
@@ -211,9 +254,21 @@ impl Coordinator {
         grant.unwrap_or(Grant::Nothing)
     }
 
+    /// The job is held no longer; how it ran, if it did: see [`Homes::let_go`].
+    fn release(&mut self, id: JobId, ran: Option<bool>) {
+        let job = self.jobs.get_mut(&id).unwrap();
+        job.holder = None;
+        let near = job.near();
+        let others = |(other, job): (&JobId, &Job)| {
+            *other != id && !job.over && job.holder.is_none() && job.near() == near
+        };
+        let more = ran.is_none() || self.jobs.iter().any(others);
+        self.homes.let_go(id, near, ran, more);
+    }
+
     fn bury(&mut self, node: NodeId) -> Grant {
         self.dead.insert(node);
-        self.wishes.remove(&node);
+        self.homes.node_lost(node);
         let mut bereaved = BTreeSet::new();
         for (id, job) in &mut self.jobs {
             if job.holder.is_some_and(|(holder, _)| holder == node) {
@@ -228,9 +283,19 @@ impl Coordinator {
 
     fn judge(&mut self, action: &RunAction, grant: &Grant) {
         match action {
-            RunAction::Assign { node, spec, attempt } => self.judge_assign(*node, spec, *attempt),
+            RunAction::Assign { node, slot, spec, attempt } => {
+                self.judge_assign((*node, *slot), spec, *attempt);
+            }
+            RunAction::Release { node, near, .. } => {
+                assert!(!self.dead.contains(node), "{action:?}");
+                let held = self.jobs.values().any(|job| job.near() == Some(*near) && job.holder.is_some());
+                assert!(near.together && !held, "{action:?}");
+            }
             RunAction::Cancel { node, job, attempt } => {
-                assert!(self.cancelled, "cancels without being asked");
+                let unstarted =
+                    matches!(grant, Grant::Started(began, _) if began == job) || !self.jobs[job].started;
+                let ends = self.is_stopped() && unstarted && self.jobs[job].spec.kind != JobKind::Relay;
+                assert!(self.cancelled || ends, "cancels without being asked");
                 assert!(self.current(*node, *job, *attempt), "cancels what the node does not hold");
             }
             RunAction::Handed { spec, result } => {
@@ -246,6 +311,7 @@ impl Coordinator {
                     "{action:?}"
                 );
             }
+            RunAction::Settled { .. } => panic!("no job of these worlds has a report"),
             RunAction::Complete => {
                 self.complete = true;
                 assert!(!self.is_owed_work(), "complete while jobs are held");
@@ -267,13 +333,12 @@ impl Coordinator {
         }
     }
 
-    fn judge_assign(&mut self, node: NodeId, spec: &JobSpec, attempt: Attempt) {
+    fn judge_assign(&mut self, (node, slot): (NodeId, SlotId), spec: &JobSpec, attempt: Attempt) {
         assert!(!self.cancelled, "handed out after cancel");
         assert!(!self.is_stopped() || spec.kind == JobKind::Relay, "handed out after max_fail");
         assert!(!self.dead.contains(&node), "handed to a dead node");
-        let wish = self.wishes.get_mut(&node).expect("the node asked for nothing");
-        *wish = wish.checked_sub(1).expect("the node asked for no more");
         let job = self.jobs.get_mut(&spec.job).unwrap();
+        self.homes.served((node, slot), spec.job, job.near());
         assert_eq!(&job.spec, spec);
         assert!(!job.over, "handed out after its end");
         assert!(job.holder.is_none(), "handed out while held");
@@ -296,7 +361,7 @@ impl Coordinator {
         let owner = self.owner(name, grant);
         let test = self.tests.entry(name.clone()).or_default();
         // A group's test has no job of its name: whose it is, its first report said.
-        let owner = owner.or(test.owner).filter(|_| *grant != Grant::Judgement);
+        let owner = owner.or(test.owner);
         test.owner = owner;
         assert!(test.last.is_none(), "{name} is reported after its final result");
         assert!(test.reported.insert(attempt), "{name} #{} is counted twice", attempt.0);
@@ -376,11 +441,17 @@ impl Coordinator {
         }
     }
 
-    /// The user's word reaches every job that is held, and those that it missed when they start.
-    fn expect_cancels(&self, all: bool, grant: &Grant, actions: &[RunAction]) {
+    /// The word reaches every job that it concerns, and those that it missed when they start.
+    fn expect_cancels(&self, which: Stopped, grant: &Grant, actions: &[RunAction]) {
         for (&id, job) in &self.jobs {
-            let due = all || matches!(grant, Grant::Started(started, _) if *started == id);
-            if let Some((node, attempt)) = job.holder.filter(|_| due) {
+            let spared = !self.cancelled && job.spec.kind == JobKind::Relay;
+            let began = matches!(grant, Grant::Started(started, _) if *started == id);
+            let due = match which {
+                Stopped::All => true,
+                Stopped::Unstarted => !job.started,
+                Stopped::Before => began,
+            };
+            if let Some((node, attempt)) = job.holder.filter(|_| due && !spared) {
                 assert!(
                     actions.contains(&RunAction::Cancel { node, job: id, attempt }),
                     "job {id:?} goes on"

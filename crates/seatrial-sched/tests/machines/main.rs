@@ -5,6 +5,8 @@ mod coordinator;
 #[cfg(test)]
 mod helper;
 #[cfg(test)]
+mod homes;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod node;
@@ -23,7 +25,7 @@ use seatrial_model::{JobId, JobKind, JobSpec, LaunchId, Limits, Reading, TestRef
 fn spec(id: u32, kind: JobKind, reading: Reading, limits: Limits) -> JobSpec {
     let test = TestRef::new("g", &format!("t{id}"));
     let (args, env) = (Vec::new(), Vec::new());
-    JobSpec { job: JobId(id), launch: LaunchId(0), kind, test, args, env, reading, limits }
+    JobSpec { job: JobId(id), launch: LaunchId(0), kind, test, args, env, reading, limits, near: None }
 }
 
 /// A test of a process of its own, without limits.

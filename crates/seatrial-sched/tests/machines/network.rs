@@ -34,12 +34,14 @@ impl<T> Timeline<T> {
     }
 }
 
-/// How bad a network is, in percent.
+/// How bad a network is; numbers are percent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weather {
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
     pub(crate) late: u64,
+    /// Every message takes the same time, so none overtakes another.
+    pub(crate) even: bool,
 }
 
 impl Weather {
@@ -58,6 +60,9 @@ impl Weather {
     }
 
     fn delay(&self, rng: &mut Rng) -> Duration {
+        if self.even {
+            return Duration::from_millis(1);
+        }
         let most = if rng.chance(self.late) { 3_000_000 } else { 5_000 };
         Duration::from_micros(rng.between(50, most))
     }

@@ -1,6 +1,6 @@
 //! A node machine under watch: every action is held against what the machine was told and what it did before.
 
-use seatrial_model::{Attempt, Instant, JobId, JobSpec, SlotId};
+use seatrial_model::{Attempt, Instant, JobId, JobKind, JobSpec, Near, SlotId};
 use seatrial_sched::{Cause, NodeAction, NodeEvent, NodeMachine, NodeSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,14 @@ pub(crate) struct Node {
     ready: BTreeSet<SlotId>,
     gone: BTreeSet<SlotId>,
     building: BTreeSet<SlotId>,
-    pub(crate) wished: u32,
+    /// Jobs asked for and not got, of each slot.
+    pub(crate) wished: BTreeMap<SlotId, u32>,
+    /// The group of which a job began there last.
+    begun: BTreeMap<SlotId, Near>,
+    /// Groups of which a job was offered for the slot, or was there before.
+    meant: BTreeSet<(SlotId, Near)>,
+    /// A job of a group was offered.
+    grouped: bool,
     pub(crate) hard: bool,
     pub(crate) stopping: bool,
     /// Last words about a try: how often each was said, whatever came of it.
@@ -24,13 +31,19 @@ pub(crate) struct Node {
     pub(crate) returns: u32,
     pub(crate) came_back: u32,
     pub(crate) too_late: u32,
+    /// Groups that an idle slot took over from the slot that they were meant for.
+    pub(crate) moved: u32,
+    /// Jobs that ran in another slot than the rest of their group.
+    pub(crate) helped: u32,
 }
 
 struct Track {
     spec: JobSpec,
+    /// The slot that it was offered for.
+    asked: SlotId,
     slot: Option<SlotId>,
     started: Option<Instant>,
-    asked: Option<Instant>,
+    told: Option<Instant>,
     killed: bool,
     cancelled: bool,
     recalled: bool,
@@ -47,14 +60,24 @@ impl Node {
             ready: BTreeSet::new(),
             gone: BTreeSet::new(),
             building: BTreeSet::new(),
-            wished: 0,
+            wished: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            meant: BTreeSet::new(),
+            grouped: false,
             hard: false,
             stopping: false,
             last_words: BTreeMap::new(),
             returns: 0,
             came_back: 0,
             too_late: 0,
+            moved: 0,
+            helped: 0,
         }
+    }
+
+    /// Jobs asked for and not got.
+    pub(crate) fn wishes(&self) -> u32 {
+        self.wished.values().sum()
     }
 
     pub(crate) fn wake_at(&self) -> Option<Instant> {
@@ -88,19 +111,18 @@ impl Node {
             }
             NodeEvent::SlotLost { slot } => {
                 self.ready.remove(slot);
+                self.begun.remove(slot);
                 self.building.remove(slot);
                 return Some(*slot);
             }
-            NodeEvent::Offered { spec, attempt } => {
+            NodeEvent::Offered { slot, spec, attempt } => {
                 let key = (spec.job, *attempt);
                 if !self.tries.contains_key(&key) {
-                    self.wished = self.wished.saturating_sub(1);
-                    let spec = spec.clone();
-                    let (slot, started, asked) = (None, None, None);
-                    let (killed, cancelled, recalled) = (false, false, false);
-                    let slow = 0;
-                    let track = Track { spec, slot, started, asked, killed, cancelled, recalled, slow };
-                    self.tries.insert(key, track);
+                    let wished = self.wished.entry(*slot).or_default();
+                    *wished = wished.saturating_sub(1);
+                    self.grouped |= group(spec).is_some();
+                    self.meant.extend(group(spec).map(|near| (*slot, near)));
+                    self.tries.insert(key, Track::new(spec, *slot));
                 }
             }
             NodeEvent::Recalled { job, attempt, was_started, .. } => {
@@ -111,6 +133,14 @@ impl Node {
                     if !was_started {
                         track.slot = None;
                     }
+                }
+            }
+            NodeEvent::Released { slot, near } => {
+                let more = self.tries.values().any(|track| {
+                    track.bound() == Some(*near) && track.slot.is_none_or(|other| other == *slot)
+                });
+                if !more && self.begun.get(slot) == Some(near) {
+                    self.begun.remove(slot);
                 }
             }
             NodeEvent::Cancel { job, attempt } => {
@@ -135,38 +165,34 @@ impl Node {
     fn judge(&mut self, action: &NodeAction, lost: Option<SlotId>) {
         let now = self.now;
         match action {
-            NodeAction::Want { count } => {
+            NodeAction::Want { slot, count } => {
                 assert!(!self.stopping, "asks for jobs while stopping");
-                assert!(*count > 0);
-                self.wished += count;
+                assert!(*count > 0 && self.ready.contains(slot), "{action:?}");
+                *self.wished.entry(*slot).or_default() += count;
             }
             NodeAction::Send { slot, spec, attempt } => {
                 assert!(self.ready.contains(slot), "{slot:?} is not there");
                 assert!(!self.stopping, "sends while stopping");
+                self.judge_place(*slot, spec, *attempt);
                 let track = self.track(spec.job, *attempt);
                 assert!(!track.cancelled && track.slot.is_none() && track.spec == *spec, "{action:?}");
                 track.slot = Some(*slot);
             }
             NodeAction::Recall { slot, job, attempt } => {
-                let track = self.track(*job, *attempt);
-                assert!(
-                    track.slot == Some(*slot) && track.started.is_none() && !track.recalled,
-                    "{action:?}"
-                );
-                track.recalled = true;
+                self.judge_recall(*slot, *job, *attempt);
             }
             NodeAction::Terminate { slot, job, attempt } => {
                 self.judge_ending(*slot, *job, *attempt);
                 let track = self.track(*job, *attempt);
-                assert!(track.asked.is_none() && !track.killed, "asked twice to end");
-                track.asked = Some(now);
+                assert!(track.told.is_none() && !track.killed, "asked twice to end");
+                track.told = Some(now);
             }
             NodeAction::Kill { slot, job, attempt } => {
                 self.judge_ending(*slot, *job, *attempt);
                 let (grace, hard) = (self.settings.grace, self.hard);
                 let track = self.track(*job, *attempt);
                 assert!(!track.killed, "killed twice");
-                let patient = track.asked.is_some_and(|asked| now.since(asked) >= grace);
+                let patient = track.told.is_some_and(|told| now.since(told) >= grace);
                 assert!(hard || patient || grace.is_zero(), "killed before its grace was over");
                 track.killed = true;
             }
@@ -179,6 +205,9 @@ impl Node {
                 let track = self.track(*job, *attempt);
                 assert!(track.slot == Some(*slot) && track.started.is_none(), "{action:?}");
                 track.started = Some(now);
+                if let Some(near) = group(&track.spec) {
+                    self.begun.insert(*slot, near);
+                }
             }
             NodeAction::Finished { slot, job, attempt, cause } => {
                 self.judge_finish(*slot, (*job, *attempt), *cause, lost);
@@ -200,6 +229,41 @@ impl Node {
         }
     }
 
+    /// A job that must be together with others goes where they are.
+    fn judge_place(&mut self, slot: SlotId, spec: &JobSpec, attempt: Attempt) {
+        let asked = self.track(spec.job, attempt).asked;
+        let Some(near) = group(spec) else { return };
+        let mut elsewhere = self.tries.values().filter(|track| {
+            group(&track.spec) == Some(near) && track.slot.is_some_and(|other| other != slot)
+        });
+        let torn = elsewhere.next().is_some();
+        if self.meant.insert((slot, near)) {
+            let kept = self.begun.get(&slot).filter(|begun| begun.together && **begun != near);
+            assert_eq!(kept, None, "{slot:?} is kept for another group than {near:?}");
+        }
+        if !near.together {
+            self.helped += u32::from(torn);
+            return;
+        }
+        assert!(!torn, "{near:?} is in two slots");
+        if slot != asked && self.begun.get(&slot) != Some(&near) {
+            let home = self.begun.get(&asked) == Some(&near);
+            assert!(!home, "{near:?} leaves {asked:?}, where it has begun");
+            self.moved += 1;
+        }
+    }
+
+    fn judge_recall(&mut self, slot: SlotId, job: JobId, attempt: Attempt) {
+        let begun = self.begun.get(&slot).copied();
+        let stopping = self.stopping;
+        let track = self.track(job, attempt);
+        let torn = track.bound().is_some() && track.bound() == begun;
+        assert!(!torn || track.cancelled || stopping, "tears a group apart");
+        let queued = track.slot == Some(slot) && track.started.is_none();
+        assert!(queued && !track.recalled, "asks {slot:?} for {job:?} back");
+        track.recalled = true;
+    }
+
     fn judge_ending(&mut self, slot: SlotId, job: JobId, attempt: Attempt) {
         let now = self.now;
         let track = self.track(job, attempt);
@@ -213,7 +277,7 @@ impl Node {
         let track = self.tries.remove(&key).expect("the node holds this try");
         assert_eq!(track.slot, Some(slot));
         let started = track.started.expect("it ran");
-        let ended = track.asked.is_some() || track.killed;
+        let ended = track.told.is_some() || track.killed;
         let late = track.spec.limits.timeout.is_some_and(|timeout| self.now.since(started) >= timeout);
         match cause {
             Cause::Natural => assert!(!ended && lost.is_none()),
@@ -228,7 +292,8 @@ impl Node {
     fn judge_whole(&self) {
         assert_eq!(self.machine.held(), self.tries.len(), "jobs on the node");
         let each = if self.settings.prefetch { 2 } else { 1 };
-        let most = self.settings.slots * each;
+        // One that an idle slot can run is taken in even when others have filled the node.
+        let most = self.settings.slots * (each + u32::from(self.grouped));
         let held = u32::try_from(self.tries.len()).unwrap();
         assert!(held <= most, "{held} jobs for {} slots", self.settings.slots);
         let mut running = BTreeSet::new();
@@ -245,34 +310,78 @@ impl Node {
             if let (Some(started), Some(timeout)) = (track.started, track.spec.limits.timeout)
                 && !track.killed
             {
-                let grace = track.asked.map(|asked| asked + self.settings.grace);
+                let grace = track.told.map(|told| told + self.settings.grace);
                 let due = grace.unwrap_or(started + timeout);
                 assert!(wake.is_some_and(|at| at <= due), "sleeps past {due:?}: {wake:?}");
             }
         }
         if self.stopping {
             for track in self.tries.values() {
-                let asked = track.asked.is_some() && !self.hard;
-                let ending = asked || track.killed || track.recalled;
+                let told = track.told.is_some() && !self.hard;
+                let ending = told || track.killed || track.recalled;
                 assert!(ending || track.started.is_none(), "goes on while stopping");
                 assert!(track.slot.is_some(), "keeps a job while stopping");
             }
             return;
         }
-        // No slot is idle beside a job that could run there.
-        let idle = self.ready.iter().filter(|slot| !running.contains(slot)).count();
-        let waiting = self.tries.values().filter(|track| track.slot.is_none()).count();
-        assert!(idle == 0 || waiting == 0, "{waiting} jobs wait beside {idle} idle slots");
+        self.judge_idle(&running);
+    }
+
+    /// No slot is idle beside a job that could run there, nor without having asked for one.
+    fn judge_idle(&self, running: &BTreeSet<SlotId>) {
+        let idle: Vec<&SlotId> = self.ready.iter().filter(|slot| !running.contains(slot)).collect();
+        let settled = |near: Near| {
+            let there = self.tries.values().any(|track| track.bound() == Some(near) && track.slot.is_some());
+            there || self.begun.values().any(|begun| *begun == near)
+        };
+        let kept = |slot: &SlotId| self.begun.get(slot).is_some_and(|near| near.together);
+        let takers = |track: &Track| {
+            let open = |slot: &&&SlotId| group(&track.spec).is_none() || !kept(slot);
+            idle.iter().filter(open).count()
+        };
+        for track in self.tries.values().filter(|track| track.slot.is_none()) {
+            let free = !track.bound().is_some_and(settled);
+            assert!(!free || takers(track) == 0, "{:?} waits beside idle slots {idle:?}", track.spec);
+        }
         let coming = self.tries.values().filter(|track| track.recalled).count();
-        let stealable = self
-            .tries
-            .values()
-            .filter(|track| track.slot.is_some() && track.started.is_none() && !track.recalled)
-            .filter(|track| !track.cancelled)
-            .count();
-        assert!(idle <= coming || stealable == 0, "{stealable} queued beside {idle} idle slots");
+        for track in self.tries.values() {
+            let still = track.started.is_none() && !track.recalled && !track.cancelled;
+            let begun = track.slot.and_then(|slot| self.begun.get(&slot).copied());
+            let free = track.slot.is_some() && (track.bound().is_none() || begun != track.bound());
+            let stealable = still && free;
+            assert!(!stealable || takers(track) <= coming, "{:?} is queued beside {idle:?}", track.spec);
+        }
         // Every ready slot has a job, or one is asked for.
         let ready = u32::try_from(self.ready.len()).unwrap();
-        assert!(held + self.wished >= ready, "asks for too little");
+        let held = u32::try_from(self.tries.len()).unwrap();
+        assert!(held + self.wishes() >= ready, "asks for too little");
+        let mute = idle.iter().any(|slot| self.wished.get(slot).is_none_or(|count| *count == 0));
+        assert!(!mute || !self.grouped, "an idle slot does not ask");
     }
+}
+
+impl Track {
+    fn new(spec: &JobSpec, asked: SlotId) -> Self {
+        Self {
+            spec: spec.clone(),
+            asked,
+            slot: None,
+            started: None,
+            told: None,
+            killed: false,
+            cancelled: false,
+            recalled: false,
+            slow: 0,
+        }
+    }
+
+    /// The group that it must be together with.
+    fn bound(&self) -> Option<Near> {
+        group(&self.spec).filter(|near| near.together)
+    }
+}
+
+/// Only tests have a group.
+fn group(spec: &JobSpec) -> Option<Near> {
+    spec.near.filter(|_| spec.kind == JobKind::Verdict)
 }

@@ -6,7 +6,7 @@
 use crate::helper::Helper;
 use crate::node::Node;
 use crate::spec;
-use seatrial_model::{Attempt, Instant, JobId, JobKind, Limits, Reading, SlotId};
+use seatrial_model::{Attempt, Instant, JobId, JobKind, Limits, Near, Reading, SlotId};
 use seatrial_sched::{NodeAction, NodeEvent, NodeSettings};
 use seatrial_testkit::choices::{Choices, explore};
 use std::collections::VecDeque;
@@ -27,11 +27,13 @@ struct Small {
     unasked: u32,
     /// The latest offer comes once more.
     echoes: u32,
+    /// Which jobs are near which, first to last; beyond its end none.
+    near: &'static [Option<Near>],
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Move {
-    Offer,
+    Offer(SlotId),
     /// The running job of this slot ends by itself.
     End(usize),
     /// The machine hears this slot's next report.
@@ -120,8 +122,15 @@ impl World {
 
     fn moves(&self) -> Vec<Move> {
         let mut moves = Vec::new();
-        if self.offered < self.left.jobs && (self.node.wished > 0 || self.left.unasked > 0) {
-            moves.push(Move::Offer);
+        if self.offered < self.left.jobs {
+            let wishing = self.node.wished.iter().filter(|(_, count)| **count > 0);
+            let mut slots: Vec<SlotId> = wishing.map(|(slot, _)| *slot).collect();
+            if slots.is_empty() && self.left.unasked > 0 {
+                slots.push(SlotId(0));
+            }
+            // Which slot has asked means something to jobs of a group alone.
+            slots.truncate(if self.left.near.is_empty() { 1 } else { slots.len() });
+            moves.extend(slots.into_iter().map(Move::Offer));
         }
         for (index, (helper, reports)) in self.slots.iter().enumerate() {
             let running = helper.as_ref().and_then(|helper| helper.running);
@@ -154,10 +163,10 @@ impl World {
 
     fn make(&mut self, step: Move) {
         match step {
-            Move::Offer => {
-                self.left.unasked -= u32::from(self.node.wished == 0);
+            Move::Offer(slot) => {
+                self.left.unasked -= u32::from(self.node.wishes() == 0);
                 self.offered += 1;
-                self.offer(self.offered - 1);
+                self.offer(self.offered - 1, slot);
             }
             Move::End(index) => self.end(index),
             Move::Hear(index) => {
@@ -185,16 +194,17 @@ impl World {
             }
             Move::Echo => {
                 self.left.echoes -= 1;
-                self.offer(self.offered - 1);
+                self.offer(self.offered - 1, SlotId(0));
             }
         }
     }
 
-    fn offer(&mut self, id: u32) {
+    fn offer(&mut self, id: u32, slot: SlotId) {
         let timeout = (id == 0 && self.left.timeout).then_some(Duration::from_millis(100));
         let limits = Limits { timeout, ..Limits::default() };
-        let spec = spec(id, JobKind::Verdict, Reading::ExitCode, limits);
-        self.tell(NodeEvent::Offered { spec, attempt: Attempt::FIRST });
+        let mut spec = spec(id, JobKind::Verdict, Reading::ExitCode, limits);
+        spec.near = self.left.near.get(id as usize).copied().flatten();
+        self.tell(NodeEvent::Offered { slot, spec, attempt: Attempt::FIRST });
     }
 }
 
@@ -202,7 +212,7 @@ impl Move {
     /// True for what happens sooner or later, whatever else does.
     const fn must_come(self) -> bool {
         match self {
-            Self::Offer | Self::End(_) | Self::Hear(_) | Self::Wake => true,
+            Self::Offer(_) | Self::End(_) | Self::Hear(_) | Self::Wake => true,
             Self::Die(_) | Self::Cancel(_) | Self::CancelAll(_) | Self::Echo => false,
         }
     }
@@ -242,7 +252,11 @@ const SMALL: Small = Small {
     timeout: false,
     unasked: 0,
     echoes: 0,
+    near: &[],
 };
+
+const TOGETHER: Option<Near> = Some(Near { group: 1, together: true });
+const HELPED: Option<Near> = Some(Near { group: 2, together: false });
 
 #[test]
 fn four_jobs() {
@@ -283,4 +297,23 @@ fn three_jobs_in_one_slot_with_everything_at_once() {
 #[test]
 fn more_jobs_than_were_asked_for() {
     check(Small { slots: 1, unasked: 2, echoes: 1, slot_deaths: 1, ..SMALL }, 9_000);
+}
+
+#[test]
+fn a_group_that_must_be_together_and_a_helper() {
+    check(Small { near: &[TOGETHER, TOGETHER, None], ..SMALL }, 3_000);
+    check(Small { near: &[None, TOGETHER, TOGETHER], ..SMALL }, 4_000);
+}
+
+#[test]
+fn a_group_that_must_be_together_and_a_slot_dies() {
+    check(
+        Small { near: &[TOGETHER, TOGETHER, HELPED], slot_deaths: 1, prefetch: false, unasked: 1, ..SMALL },
+        160_000,
+    );
+}
+
+#[test]
+fn a_group_that_is_helped() {
+    check(Small { near: &[HELPED, HELPED, TOGETHER], ..SMALL }, 6_000);
 }

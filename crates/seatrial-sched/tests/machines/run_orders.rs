@@ -6,7 +6,9 @@
 
 use crate::coordinator::Coordinator;
 use crate::plain;
-use seatrial_model::{Attempt, Instant, JobId, JobKind, NodeId, Outcome, SlotId, TestRef, Verdict};
+use seatrial_model::{
+    Attempt, Instant, JobId, JobKind, JobSpec, Near, NodeId, Outcome, SlotId, TestRef, Verdict,
+};
 use seatrial_sched::{JobResult, Planned, RunAction, RunEvent, RunSettings, priority};
 use seatrial_testkit::choices::{Choices, explore};
 
@@ -22,6 +24,8 @@ struct Small {
     returns: u32,
     /// The start of a job is heard apart from its end, or not at all.
     starts: bool,
+    /// Which jobs are near which, first to last; beyond its end none.
+    near: &'static [Option<Near>],
 }
 
 #[derive(Clone, Copy)]
@@ -55,19 +59,23 @@ impl World {
         };
         world.add(0..small.jobs - 1);
         for node in [NodeId(0), NodeId(1)] {
-            world.tell(RunEvent::Wanted { node, count: 1 });
+            world.tell(RunEvent::Wanted { node, slot: SlotId(0), count: 1 });
         }
         world
     }
 
     fn add(&mut self, ids: std::ops::Range<u32>) {
-        let jobs = ids.map(|id| Planned { spec: plain(id), priority: priority(JobKind::Verdict, None) });
+        let near = self.left.near;
+        let jobs = ids.map(|id| {
+            let near = near.get(id as usize).copied().flatten();
+            Planned { spec: JobSpec { near, ..plain(id) }, priority: priority(JobKind::Verdict, None) }
+        });
         self.tell(RunEvent::JobsAdded(jobs.collect()));
     }
 
     fn tell(&mut self, event: RunEvent) {
         for action in self.coordinator.tell(Instant(0), event) {
-            if let RunAction::Assign { node, spec, attempt } = action {
+            if let RunAction::Assign { node, slot: _, spec, attempt } = action {
                 self.held.push((node, spec.job, attempt, false));
             }
         }
@@ -108,7 +116,7 @@ impl World {
                 self.left.returns -= u32::from(outcome.is_none());
                 self.heard.push(event.clone());
                 self.tell(event);
-                self.tell(RunEvent::Wanted { node, count: 1 });
+                self.tell(RunEvent::Wanted { node, slot: SlotId(0), count: 1 });
             }
             Move::Start(index) => {
                 self.held[index].3 = true;
@@ -127,7 +135,7 @@ impl World {
                     let last_words = self.answer(node, job, attempt, Some(Outcome::Pass));
                     self.heard.push(last_words);
                 }
-                self.heard.push(RunEvent::Wanted { node, count: 1 });
+                self.heard.push(RunEvent::Wanted { node, slot: SlotId(0), count: 1 });
                 self.tell(RunEvent::NodeLost { node });
             }
             Move::Cancel => {
@@ -188,7 +196,11 @@ const SMALL: Small = Small {
     echoes: 0,
     returns: 0,
     starts: false,
+    near: &[],
 };
+
+const TOGETHER: Option<Near> = Some(Near { group: 1, together: true });
+const HELPED: Option<Near> = Some(Near { group: 2, together: false });
 
 #[test]
 fn three_jobs_with_a_retry_and_a_death() {
@@ -226,4 +238,33 @@ fn two_jobs_whose_starts_are_heard() {
 #[test]
 fn three_jobs_with_a_death_a_cancellation_and_a_doubled_answer() {
     check(Small { deaths: 1, cancels: 1, echoes: 1, ..SMALL }, 100_000);
+}
+
+#[test]
+fn a_group_that_must_be_together_and_a_death() {
+    check(Small { near: &[TOGETHER, TOGETHER, None], deaths: 1, starts: true, retries: 0, ..SMALL }, 4_000);
+    check(Small { near: &[TOGETHER, TOGETHER, TOGETHER], deaths: 1, returns: 1, ..SMALL }, 6_000);
+}
+
+#[test]
+fn a_group_that_is_helped_beside_one_that_is_not() {
+    let near = &[TOGETHER, HELPED, HELPED, TOGETHER];
+    check(Small { jobs: 4, near, retries: 0, returns: 1, echoes: 1, ..SMALL }, 40_000);
+}
+
+#[test]
+fn a_group_of_two_with_everything_at_once() {
+    let near = &[TOGETHER, TOGETHER];
+    let small = Small {
+        jobs: 2,
+        near,
+        deaths: 1,
+        cancels: 1,
+        echoes: 1,
+        returns: 1,
+        retries: 0,
+        starts: true,
+        ..SMALL
+    };
+    check(Small { max_fail: Some(1), ..small }, 20_000);
 }

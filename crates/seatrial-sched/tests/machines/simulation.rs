@@ -38,13 +38,16 @@ fn every_job_gets_one_honest_result_in_every_world() {
         all.slots_lost += seen.slots_lost;
         all.slots_given_up += seen.slots_given_up;
         all.jobs += seen.jobs;
+        all.moved += seen.moved;
+        all.helped += seen.helped;
+        all.set_up_once += seen.set_up_once;
     }
     // Worlds in which nothing happens prove nothing.
     let Seen { stale, retries, deaths, gave_up, returns, came_back, too_late, .. } = all;
-    let Seen { timeouts, slow, slots_lost, slots_given_up, jobs, .. } = all;
-    let often = [stale, retries, deaths, returns, came_back, timeouts, slow, slots_lost, jobs];
+    let Seen { timeouts, slow, slots_lost, slots_given_up, jobs, moved, helped, set_up_once, .. } = all;
+    let often = [stale, retries, deaths, returns, came_back, timeouts, slow, slots_lost, jobs, helped];
     assert!(often.iter().all(|&count| count >= 1_000), "{all:?}");
-    let seldom = [gave_up, too_late, slots_given_up];
+    let seldom = [gave_up, too_late, slots_given_up, moved, set_up_once];
     assert!(seldom.iter().all(|&count| count >= 50), "{all:?}");
 }
 

@@ -10,7 +10,8 @@ use crate::network::{Timeline, Weather};
 use crate::node::Node;
 use crate::spec;
 use seatrial_model::{
-    Attempt, Instant, JobId, JobKind, JobSpec, Limits, NodeId, Outcome, Reading, SlotId, TestRef, Verdict,
+    Attempt, End, Instant, JobId, JobKind, JobSpec, Limits, Near, NodeId, Outcome, Reading, SlotId, TestRef,
+    Verdict,
 };
 use seatrial_sched::{
     Cause, JobResult, NodeAction, NodeEvent, NodeSettings, Planned, RunAction, RunEvent, RunSettings,
@@ -44,6 +45,9 @@ pub(crate) struct Climate {
     /// A test that takes its node with it, wherever it runs but on the first.
     poison: bool,
     pub(crate) listings: u32,
+    /// Percent of tests that are near others; each group of about so many.
+    near: u64,
+    group: u32,
 }
 
 /// What happened in a world, to see that worlds are not empty.
@@ -61,6 +65,9 @@ pub(crate) struct Seen {
     pub(crate) slots_lost: u32,
     pub(crate) slots_given_up: u32,
     pub(crate) jobs: u32,
+    pub(crate) moved: u32,
+    pub(crate) helped: u32,
+    pub(crate) set_up_once: u32,
 }
 
 enum Item {
@@ -105,6 +112,9 @@ pub(crate) struct World {
     machines: Vec<Machine>,
     specs: BTreeMap<JobId, JobSpec>,
     unread_listings: u32,
+    /// The group that was set up last in each life of a slot, and how often each was.
+    set_up: BTreeMap<(usize, u32, u32), Near>,
+    set_ups: BTreeMap<Near, u32>,
     planned: bool,
     processes: u64,
     pub(crate) seen: Seen,
@@ -122,7 +132,12 @@ impl Climate {
         let max_fail = rng.chance(20).then(|| u32::try_from(rng.between(1, 6)).unwrap());
         Self {
             run: RunSettings { retries, max_fail },
-            weather: Weather { lost: percent(rng, 30), doubled: percent(rng, 20), late: percent(rng, 3) },
+            weather: Weather {
+                lost: percent(rng, 30),
+                doubled: percent(rng, 20),
+                late: percent(rng, 3),
+                even: calm,
+            },
             nodes: u32::try_from(rng.between(1, 4)).unwrap(),
             slots: u32::try_from(rng.between(1, 4)).unwrap(),
             prefetch: rng.chance(70),
@@ -135,7 +150,18 @@ impl Climate {
             cancel,
             poison: rng.chance(15),
             listings: u32::try_from(rng.between(1, 4)).unwrap(),
+            near: *rng.of(&[0, 50, 90, 100]),
+            group: u32::try_from(rng.between(1, 8)).unwrap(),
         }
+    }
+}
+
+impl Climate {
+    /// Nothing happens that makes it right to set a group up more than once.
+    const fn is_smooth(&self) -> bool {
+        let Weather { lost, doubled, late, even } = self.weather;
+        let deaths = self.node_deaths + self.slot_deaths + self.stillborn;
+        even && lost + doubled + late + deaths == 0 && self.run.retries == 0 && !self.poison
     }
 }
 
@@ -151,6 +177,8 @@ impl World {
             time: Timeline::new(),
             machines: Vec::new(),
             specs: BTreeMap::new(),
+            set_up: BTreeMap::new(),
+            set_ups: BTreeMap::new(),
             planned: false,
             processes: 0,
             seen: Seen::default(),
@@ -181,6 +209,12 @@ impl World {
             self.happen(item);
         }
         self.coordinator.close();
+        if self.climate.is_smooth() {
+            let again = self.set_ups.iter().find(|(near, count)| near.together && **count > 1);
+            assert_eq!(again, None, "a group was set up more than once");
+            let together = self.set_ups.keys().filter(|near| near.together).count();
+            self.seen.set_up_once += u32::try_from(together).unwrap();
+        }
         self.seen.stale = self.coordinator.stale;
         self.seen.retries = self.coordinator.retries;
         self.seen.deaths = self.coordinator.deaths;
@@ -190,6 +224,8 @@ impl World {
             self.seen.returns += machine.node.returns;
             self.seen.came_back += machine.node.came_back;
             self.seen.too_late += machine.node.too_late;
+            self.seen.moved += machine.node.moved;
+            self.seen.helped += machine.node.helped;
             if machine.alive {
                 assert_eq!(machine.node.held(), 0, "a node is left with jobs");
             }
@@ -247,7 +283,12 @@ impl World {
         let limit = |rng: &mut Rng, ms: u64| rng.chance(30).then(|| Duration::from_millis(ms));
         let limits =
             Limits { timeout: limit(&mut self.rng, 60), slow_after: limit(&mut self.rng, 25), memory: None };
-        let spec = spec(id, kind, reading, limits);
+        let mut spec = spec(id, kind, reading, limits);
+        if self.rng.chance(self.climate.near) {
+            // What one listing brings is added at once: no group is over and then goes on.
+            let group = self.unread_listings * 1_000 + id / self.climate.group;
+            spec.near = Some(Near { group, together: group.is_multiple_of(2) });
+        }
         self.specs.insert(spec.job, spec.clone());
         let mut priority = priority(kind, None);
         priority.expected = Duration::from_millis(self.rng.below(5));
@@ -257,14 +298,17 @@ impl World {
     fn coordinate(&mut self, event: RunEvent) {
         for action in self.coordinator.tell(self.time.now, event) {
             match action {
-                RunAction::Assign { node, spec, attempt } => {
-                    self.send(node, NodeEvent::Offered { spec, attempt });
+                RunAction::Assign { node, slot, spec, attempt } => {
+                    self.send(node, NodeEvent::Offered { slot, spec, attempt });
+                }
+                RunAction::Release { node, slot, near } => {
+                    self.send(node, NodeEvent::Released { slot, near });
                 }
                 RunAction::Cancel { node, job, attempt } => {
                     self.send(node, NodeEvent::Cancel { job, attempt });
                 }
-                RunAction::Handed { spec, result } => self.handed(&spec, result),
-                RunAction::Emit(_) | RunAction::Complete => {}
+                RunAction::Handed { spec, result } => self.handed(&spec, *result),
+                RunAction::Emit(_) | RunAction::Settled { .. } | RunAction::Complete => {}
             }
         }
     }
@@ -361,7 +405,7 @@ impl World {
     fn obey(&mut self, index: usize, action: NodeAction) {
         let node = node_id(index);
         match action {
-            NodeAction::Want { count } => self.answer(&RunEvent::Wanted { node, count }),
+            NodeAction::Want { slot, count } => self.answer(&RunEvent::Wanted { node, slot, count }),
             NodeAction::Started { slot, job, attempt } => {
                 self.answer(&RunEvent::Started { node, slot, job, attempt });
             }
@@ -374,7 +418,10 @@ impl World {
                 let result = self.read(index, job, attempt, cause);
                 self.answer(&RunEvent::Finished { node, job, attempt, result });
             }
-            NodeAction::GiveUp { .. } => self.seen.slots_given_up += 1,
+            NodeAction::GiveUp { slot } => {
+                self.seen.slots_given_up += 1;
+                self.answer(&RunEvent::SlotGone { node, slot });
+            }
             NodeAction::Build { slot } => self.build(index, slot),
             NodeAction::Send { slot, .. }
             | NodeAction::Recall { slot, .. }
@@ -406,7 +453,8 @@ impl World {
         self.seen.timeouts += u32::from(outcome == Outcome::Timeout);
         self.coordinator.said(own.clone(), attempt, outcome);
         let verdicts = vec![Verdict { test: own, outcome, reason: None }];
-        JobResult { verdicts, ..JobResult::default() }
+        let end = (cause == Cause::SlotLost).then_some(End::SlotLost);
+        JobResult { end, verdicts, ..JobResult::default() }
     }
 
     // Slots and processes.
@@ -490,6 +538,12 @@ impl World {
         place.process = self.processes;
         let life = place.life;
         let (job, _) = place.helper.as_ref().and_then(|helper| helper.running).expect("it runs");
+        let spec = &self.specs[&job];
+        if let Some(near) = spec.near.filter(|_| spec.kind == JobKind::Verdict)
+            && self.set_up.insert((index, slot.0, life), near) != Some(near)
+        {
+            *self.set_ups.entry(near).or_default() += 1;
+        }
         let most = if self.rng.chance(10) { 300 } else { 40 };
         let lasts = Duration::from_micros(self.rng.between(100, most * 1_000));
         self.time.after(lasts, Item::ProcessEnds(index, slot.0, life, self.processes, true));

@@ -1,11 +1,12 @@
 //! `seatrial cargo`
 
+use crate::commands::ours::{current_dir, separate};
 use crate::exit::{self, BUILD, Error, USAGE};
 use crate::options::{Context, RunOptions, new_run};
 use crate::places;
 use crate::revision::Revision;
 use crate::subscribers::{self, Expectation};
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::Parser;
 use rustix::termios::tcgetwinsize;
 use seatrial_engine::cargo::{Cargo, CargoRequest, make_folder};
 use seatrial_engine::inbox;
@@ -66,14 +67,14 @@ enum ExecutionChoice {
 
 /// Builds with cargo and runs what it would run.
 pub(crate) fn run(args: &Args) -> Result<u8, Error> {
-    let (own, cargos) = own_options(&args.args)?;
+    // `--no-fail-fast` is cargo's too, and means the same.
+    let (own, cargos) = separate::<Own>(&args.args, &["--no-fail-fast"]);
     let command = split(&cargos).map_err(|error| Error::new(USAGE, error.to_string()))?;
     let harness = libtest_args(command.harness.iter().map(|arg| arg.0.as_slice()));
     if command.help || command.no_run || harness.list {
         return cargo_alone(&args.args);
     }
-    let cwd = std::env::current_dir()
-        .map_err(|error| Error::new(USAGE, format!("the current directory cannot be used: {error}")))?;
+    let cwd = current_dir()?;
     let workspace = workspace(&cwd, &command);
     let settings_of_file = read_settings(&workspace, own.execution)?;
     let run = new_run();
@@ -95,7 +96,7 @@ fn run_in(
     keep_visible.extend(target_dir(command, cwd));
     let (outbox, inbox) = inbox().map_err(|error| Error::new(exit::INCOMPLETE, error.to_string()))?;
     let revision = Revision::ask(workspace);
-    let cargo = Cargo::start(&request, outbox.clone()).map_err(|error| {
+    let mut cargo = Cargo::start(&request, outbox.clone()).map_err(|error| {
         Error::new(USAGE, format!("`{}` could not be started: {error}", request.program.to_string_lossy()))
             .hint("install Rust (rustup), or set CARGO to cargo's path")
     })?;
@@ -125,7 +126,7 @@ fn run_in(
         &facts,
         &mut plan,
         (outbox, inbox),
-        cargo.answer(),
+        &mut cargo,
         subscribers,
         &exit_code,
     )
@@ -134,49 +135,6 @@ fn run_in(
     })?;
     subscribers::say_problems(&end.problems);
     Ok(end.exit_code)
-}
-
-/// Takes our options out of the arguments before `--`; the rest is cargo's, in its order.
-fn own_options(args: &[OsString]) -> Result<(Own, Vec<Bytes>), Error> {
-    let command = Own::command();
-    let known: Vec<(String, bool)> = command
-        .get_arguments()
-        .filter_map(|arg| {
-            let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
-            Some((format!("--{}", arg.get_long()?), takes_value))
-        })
-        .collect();
-    let mut ours = vec![OsString::from("seatrial cargo")];
-    let mut cargos = Vec::new();
-    let mut args_left = args.iter();
-    while let Some(arg) = args_left.next() {
-        if arg == "--" {
-            cargos.push(Bytes(arg.clone().into_vec()));
-            cargos.extend(args_left.by_ref().map(|arg| Bytes(arg.clone().into_vec())));
-        } else if arg == "--help" || arg == "-h" {
-            ours.push(arg.clone());
-        } else {
-            let text = arg.to_string_lossy();
-            let name = text.split('=').next().unwrap_or_default();
-            match known.iter().find(|(known, _)| known == name) {
-                Some((_, takes_value)) => {
-                    ours.push(arg.clone());
-                    if *takes_value && !text.contains('=') {
-                        ours.extend(args_left.next().cloned());
-                    }
-                    // cargo's option of the same name and meaning.
-                    if name == "--no-fail-fast" {
-                        cargos.push(Bytes(arg.clone().into_vec()));
-                    }
-                }
-                None => cargos.push(Bytes(arg.clone().into_vec())),
-            }
-        }
-    }
-    match Own::try_parse_from(ours) {
-        Ok(own) => Ok((own, cargos)),
-        Err(error) => error.exit(),
-    }
 }
 
 /// What cargo does without us: help, building alone, listing.

@@ -1,12 +1,13 @@
 //! `seatrial exec`
 
+use crate::commands::ours::current_dir;
 use crate::commands::past;
-use crate::exit::{self, Error, USAGE};
+use crate::exit::{self, Error};
 use crate::options::{Context, RunOptions, new_run};
 use crate::places;
 use crate::revision::Revision;
 use crate::subscribers::{self, Expectation};
-use seatrial_engine::inbox;
+use seatrial_engine::{NoSource, inbox};
 use seatrial_history::History;
 use seatrial_model::{Bytes, End, Facts, Launch};
 use seatrial_plan::ArrayPlan;
@@ -40,10 +41,14 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
+/// Runs the command as one job, on the user's terminal.
+pub(crate) fn run_one(options: &RunOptions, command: Vec<OsString>) -> Result<u8, Error> {
+    run(&Args { count: None, array: None, jobs: None, options: options.clone(), command })
+}
+
 /// Runs the command as one job or as an array.
 pub(crate) fn run(args: &Args) -> Result<u8, Error> {
-    let cwd = std::env::current_dir()
-        .map_err(|error| Error::new(USAGE, format!("the current directory cannot be used: {error}")))?;
+    let cwd = current_dir()?;
     let indices = match (&args.array, args.count) {
         (Some(range), _) => Some(range.clone()),
         (None, Some(count)) => Some(1..=count),
@@ -62,6 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         env: places::environment(),
         cwd: cwd.clone().into_os_string().into_vec().into(),
         program,
+        warm: None,
     };
     let mut settings = args.options.resolve(Context {
         project: project.clone(),
@@ -83,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         &facts,
         &mut plan,
         (outbox, inbox),
-        Box::new(|_, _, _| {}),
+        &mut NoSource,
         subscribers,
         &exit::code,
     )

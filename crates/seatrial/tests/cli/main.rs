@@ -12,6 +12,7 @@ mod network;
 mod options;
 mod output;
 mod past;
+mod pytest;
 
 use seatrial_testkit::World;
 

@@ -1,0 +1,155 @@
+//! The end of a run: warm interpreters tear down what they have set up, and the source says its last words.
+
+use super::{Local, late};
+use crate::inbox::Input;
+use crate::pool::Token;
+use seatrial_model::{
+    Attempt, Counts, End, Event, JobId, JobKind, JobSpec, LaunchId, Limits, NoticeLevel, Outcome, Reading,
+    SlotId, TestRef, Verdict,
+};
+use seatrial_plan::{PlanAction, PlanEvent};
+use seatrial_sandbox::{JobEnd, SlotMessage};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long the last teardown in a slot may take.
+const TEAR_DOWN: Duration = Duration::from_secs(30);
+
+/// The same when the user wants the run to end.
+const HURRY: Duration = Duration::from_secs(2);
+
+impl Local<'_> {
+    /// Lets warm interpreters and the source end, and counts what they still report.
+    pub(super) fn end_source(&mut self, interrupted: bool, counts: &mut Counts) {
+        self.cool_down(interrupted, counts);
+        let reason = self.stopped.take().or_else(|| interrupted.then(|| "interrupted".to_owned()));
+        let inbox = &self.inbox;
+        let mut is_interrupted = || inbox.take().iter().any(|input| matches!(input, Input::Signal(_)));
+        let closing = self.source.close(reason.as_deref(), &mut is_interrupted);
+        if let Some(text) = closing.text {
+            let told = Event::Notice { level: NoticeLevel::Info, text, hint: None };
+            self.reporting.tell(self.clock.now(), told);
+        }
+        for verdict in closing.verdicts {
+            self.tell_late(verdict, counts);
+        }
+    }
+
+    fn tell_late(&mut self, verdict: Verdict, counts: &mut Counts) {
+        counts.errors += u32::from(verdict.outcome.is_bad());
+        self.reporting.tell(self.clock.now(), late(verdict));
+    }
+
+    /// Gives each warm interpreter its last job and waits until all have ended.
+    fn cool_down(&mut self, interrupted: bool, counts: &mut Counts) {
+        let mut waiting = self.send_last_jobs();
+        let deadline = self.clock.now() + if interrupted { HURRY } else { TEAR_DOWN };
+        while !waiting.is_empty() {
+            let now = self.clock.now();
+            if now >= deadline {
+                break;
+            }
+            let _ = self.pool.listen(now, Duration::ZERO);
+            for token in self.pool.wait(Some(deadline.since(now))).unwrap_or_default() {
+                match token {
+                    Token::Output(slot) => self.read_output(slot),
+                    Token::Slot(slot) => self.last_word(slot, &mut waiting, counts),
+                    Token::Inbox => {
+                        if self.inbox.take().iter().any(|input| matches!(input, Input::Signal(_))) {
+                            waiting.clear();
+                        }
+                    }
+                }
+            }
+        }
+        if !waiting.is_empty() && !interrupted {
+            let reason = "what fixtures had set up for the session was not torn down in time".to_owned();
+            let test = TestRef::new("pytest", "(teardown)");
+            self.tell_late(Verdict { test, outcome: Outcome::Error, reason: Some(reason) }, counts);
+        }
+    }
+
+    /// The slots that got one.
+    fn send_last_jobs(&mut self) -> BTreeSet<SlotId> {
+        let now = self.clock.now();
+        let mut waiting = BTreeSet::new();
+        for (launch, prepared) in &self.launches {
+            let Some((_, last)) = &prepared.warm else { continue };
+            for (id, slot) in self.pool.slots() {
+                if !slot.slot.knows(launch.0) || slot.running.is_some() {
+                    continue;
+                }
+                let spec = last_job(*launch, *id, last);
+                if slot.send(now, prepared, spec, Attempt::FIRST, None).is_ok() {
+                    waiting.insert(*id);
+                }
+            }
+        }
+        waiting
+    }
+
+    fn last_word(&mut self, id: SlotId, waiting: &mut BTreeSet<SlotId>, counts: &mut Counts) {
+        let now = self.clock.now();
+        while let Some(message) = self.pool.receive(id) {
+            let end = match message {
+                SlotMessage::Ended(ended) => match ended.end {
+                    JobEnd::Exit(code) => End::Exit(code),
+                    JobEnd::Signal(signal) => End::Signal(signal),
+                    JobEnd::NotStarted { .. } => End::SlotLost,
+                },
+                SlotMessage::Gone => End::SlotLost,
+                SlotMessage::Ready { .. } | SlotMessage::Failed(_) | SlotMessage::Recalled { .. } => continue,
+            };
+            self.pool.unlisten(id);
+            waiting.remove(&id);
+            let Some((slot, folder)) = self.pool.slot_and_spill(id) else { return };
+            let Some(job) = slot.ended(now, &mut self.buffer, folder) else { return };
+            let (spec, _, _, report) = job.output();
+            let mut actions = Vec::new();
+            let settled = PlanEvent::Settled { job: spec.job, end: Some(end), report, verdicts: Vec::new() };
+            self.planner.handle(settled, &mut actions);
+            for action in actions {
+                self.last_action(action, counts);
+            }
+            if end == End::SlotLost {
+                return;
+            }
+        }
+    }
+
+    fn last_action(&mut self, action: PlanAction, counts: &mut Counts) {
+        match action {
+            PlanAction::Judged { verdicts, .. } => {
+                for verdict in verdicts {
+                    self.tell_late(verdict, counts);
+                }
+            }
+            PlanAction::Tell(message) => self.source.tell(message),
+            PlanAction::Notice { level, text, hint } => {
+                self.reporting.tell(self.clock.now(), Event::Notice { level, text, hint });
+            }
+            PlanAction::Launch(..)
+            | PlanAction::Job(_)
+            | PlanAction::Skipped { .. }
+            | PlanAction::Listed { .. }
+            | PlanAction::Answer { .. }
+            | PlanAction::Stop(_)
+            | PlanAction::Complete => {}
+        }
+    }
+}
+
+/// Jobs of a run count from 0; those of its end from the other side.
+fn last_job(launch: LaunchId, slot: SlotId, payload: &seatrial_model::Bytes) -> JobSpec {
+    JobSpec {
+        job: JobId(u32::MAX - slot.0),
+        launch,
+        kind: JobKind::Verdict,
+        test: TestRef::new("pytest", "(teardown)"),
+        args: vec![payload.clone()],
+        env: Vec::new(),
+        reading: Reading::Pytest { tests: Vec::new() },
+        limits: Limits::default(),
+        near: None,
+    }
+}

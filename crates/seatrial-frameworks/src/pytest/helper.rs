@@ -1,0 +1,258 @@
+//! What the processes inside Python are started with: the first packet, the text that reads it, a job's payload.
+//!
+//! The helper's sources are compiled in. Nothing of it is written to a disk or installed in the user's environment.
+
+use seatrial_model::Bytes;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// What follows `python -c`: reads the first packet from descriptor 3 and executes its `boot` source.
+///
+/// The first lines run before anything is imported: `-c` puts the working directory first in the search path, where a
+/// file of the project may have the name of a module of the standard library.
+pub const BOOT: &str = "\
+import sys
+if sys.path[:1] == ['']: del sys.path[0]
+import json, socket
+channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, 3)
+channel.set_inheritable(False)
+packet = json.loads(channel.recv(1 << 20).decode('utf-8'))
+names = {'__name__': 'seatrial_boot', 'packet': packet, 'channel': channel}
+exec(compile(packet['boot'], '<seatrial boot>', 'exec'), names)
+";
+
+/// Bytes of a first packet at most: what Linux, unless it is told otherwise, sends in one piece.
+pub const MAX_FIRST_PACKET: usize = 192 * 1024;
+
+/// Version of the first packet's form.
+const VERSION: u32 = 1;
+
+macro_rules! source {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../../python/seatrial_python/", $name, ".py")))
+    };
+}
+
+/// The first code in the interpreter: name and source.
+const BOOT_MODULE: (&str, &str) = source!("boot");
+
+/// All other files of the helper: name and source.
+const MODULES: &[(&str, &str)] = &[
+    source!("capture"),
+    source!("collecting"),
+    source!("contract"),
+    source!("coverage_share"),
+    source!("forks"),
+    source!("hazards"),
+    source!("lister"),
+    source!("listing"),
+    source!("randomness"),
+    source!("reports"),
+    source!("terminal"),
+    source!("warm_up"),
+    source!("warmer"),
+    source!("wide"),
+    source!("wire"),
+];
+
+/// What a process inside Python is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// pytest's real session, once a run.
+    Lister,
+    /// The interpreter of a slot that forks for each test.
+    Warmer,
+}
+
+/// Whose rule for `sys.path` holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// As `pytest`: the search path is as it is.
+    #[default]
+    Pytest,
+    /// As `python -m pytest`: the working directory comes first.
+    PythonM,
+}
+
+/// What the processes are told of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings<'a> {
+    /// Slots; 0: plug-ins are told of no workers.
+    pub workers: u32,
+    /// The run's id.
+    pub run: &'a str,
+    /// The hash seed, which is in the environment too.
+    pub seed: u32,
+    /// How tests are put together: `auto`, `test`, `class`, `module` or `session`.
+    pub granularity: &'a str,
+}
+
+/// What a warmer is told of its slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slot<'a> {
+    /// The slot's number, from 0.
+    pub number: u32,
+    /// Its entry of the lister's `nodes`, when there is one.
+    pub worker_input: Option<&'a Value>,
+}
+
+/// Everything in a first packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstPacket<'a> {
+    /// What the process is to be.
+    pub role: Role,
+    /// pytest's arguments, without Seatrial's own.
+    pub args: &'a [Bytes],
+    /// Whose rule for `sys.path` holds.
+    pub rule: Rule,
+    /// What it is told of the run.
+    pub settings: Settings<'a>,
+}
+
+/// The first packet would have so many bytes, more than [`MAX_FIRST_PACKET`]: the user's arguments are too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong(pub usize);
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "pytest's arguments are too long: {} bytes with the helper's sources, of at most {MAX_FIRST_PACKET}; with \
+             pytest 8.2 or newer they can stand in a file, one a line, given as `@FILE`",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for TooLong {}
+
+/// A test as the helper finds it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestKey<'a> {
+    /// pytest's node id.
+    pub id: &'a str,
+    /// How many tests of its file with the same id come before it.
+    pub n: u32,
+}
+
+impl FirstPacket<'_> {
+    /// The packet's bytes.
+    ///
+    /// # Errors
+    /// More bytes than a packet can have.
+    pub fn encode(&self) -> Result<Vec<u8>, TooLong> {
+        self.bytes(None)
+    }
+
+    /// The bytes of a warmer's packet that tells of its slot.
+    ///
+    /// # Errors
+    /// More bytes than a packet can have.
+    pub fn encode_for(&self, slot: Slot<'_>) -> Result<Vec<u8>, TooLong> {
+        self.bytes(Some(slot))
+    }
+
+    fn bytes(&self, slot: Option<Slot<'_>>) -> Result<Vec<u8>, TooLong> {
+        let role = match self.role {
+            Role::Lister => "lister",
+            Role::Warmer => "warmer",
+        };
+        let rule = match self.rule {
+            Rule::Pytest => "pytest",
+            Rule::PythonM => "python -m pytest",
+        };
+        let modules: serde_json::Map<String, Value> =
+            MODULES.iter().map(|(name, source)| ((*name).to_owned(), Value::from(*source))).collect();
+        let mut settings = json!({
+            "workers": self.settings.workers,
+            "run": self.settings.run,
+            "seed": self.settings.seed,
+            "granularity": self.settings.granularity,
+        });
+        if let Some(slot) = slot {
+            settings["slot"] = slot.number.into();
+            if let Some(input) = slot.worker_input {
+                settings["workerinput"] = input.clone();
+            }
+        }
+        let args: Vec<String> = self.args.iter().map(python_string).collect();
+        let packet = format!(
+            r#"{{"v":{VERSION},"role":"{role}","rule":"{rule}","boot":{},"modules":{},"settings":{settings},"args":[{}]}}"#,
+            Value::from(BOOT_MODULE.1),
+            Value::from(modules),
+            args.join(",")
+        );
+        if packet.len() > MAX_FIRST_PACKET { Err(TooLong(packet.len())) } else { Ok(packet.into_bytes()) }
+    }
+}
+
+/// A warmer's first packet with what plug-ins hand to the worker of each slot; a warmer knows its slot's number from
+/// `SEATRIAL_SLOT`.
+#[must_use]
+pub fn with_nodes(packet: &[u8], nodes: &[Value]) -> Vec<u8> {
+    let Some(open) = packet.strip_suffix(b"}").filter(|_| !nodes.is_empty()) else { return packet.to_vec() };
+    [open, format!(r#","nodes":{}}}"#, Value::from(nodes)).as_bytes()].concat()
+}
+
+/// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.
+#[must_use]
+pub fn last_payload() -> String {
+    payload_for("", &[], How { last: Last::OfSession, ..How::default() })
+}
+
+/// What is to be torn down after a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Last {
+    /// Nothing: other tests of the group follow in this slot.
+    #[default]
+    No,
+    /// Fixtures wider than a function, but not the session's.
+    OfGroup,
+    /// All fixtures.
+    OfSession,
+}
+
+/// How a job's tests are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// All in one fork.
+    pub batch: bool,
+    /// The file is collected in the fork itself, and all its tests run there.
+    pub fresh: bool,
+    /// What is torn down before the job is over.
+    pub last: Last,
+}
+
+/// The payload of a job: these tests of this file, all in one fork if `batch`.
+#[must_use]
+pub fn payload(file: &str, tests: &[TestKey<'_>], batch: bool) -> String {
+    payload_for(file, tests, How { batch, ..How::default() })
+}
+
+/// The payload of a job: these tests of this file, run in this way.
+#[must_use]
+pub fn payload_for(file: &str, tests: &[TestKey<'_>], how: How) -> String {
+    let tests: Vec<Value> = tests.iter().map(|test| json!({"id": test.id, "n": test.n})).collect();
+    let last = match how.last {
+        Last::No => Value::from(false),
+        Last::OfGroup => Value::from(true),
+        Last::OfSession => Value::from("session"),
+    };
+    json!({"file": file, "tests": tests, "batch": how.batch, "fresh": how.fresh, "last": last}).to_string()
+}
+
+/// An argument as a JSON string. A byte that is not UTF-8 becomes the half of a surrogate pair by which Python's
+/// `os.fsdecode` stands for it; JSON can write one, though a Rust string cannot hold it.
+fn python_string(arg: &Bytes) -> String {
+    let mut json = String::from("\"");
+    for chunk in arg.0.utf8_chunks() {
+        let text = Value::from(chunk.valid()).to_string();
+        json.push_str(&text[1..text.len() - 1]);
+        json.extend(chunk.invalid().iter().map(|byte| format!("\\udc{byte:02x}")));
+    }
+    json.push('"');
+    json
+}
+
+#[cfg(test)]
+mod tests;

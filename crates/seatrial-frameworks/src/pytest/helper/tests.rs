@@ -1,0 +1,119 @@
+//! The first packet and the payload, as the helper reads them.
+
+use super::{
+    BOOT, BOOT_MODULE, FirstPacket, How, Last, MAX_FIRST_PACKET, MODULES, Role, Rule, Settings, Slot,
+    TestKey, TooLong, payload, payload_for,
+};
+use seatrial_model::Bytes;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+fn packet(role: Role, rule: Rule, args: &[Bytes]) -> Result<Vec<u8>, TooLong> {
+    let settings = Settings { workers: 3, run: "r\"1", seed: 77, granularity: "auto" };
+    FirstPacket { role, args, rule, settings }.encode()
+}
+
+fn read(packet: &[u8]) -> Value {
+    serde_json::from_slice(packet).expect("JSON")
+}
+
+#[test]
+fn every_file_of_the_helper_is_in_the_packet() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../python/seatrial_python");
+    let there: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the helper's folder")
+        .filter_map(|entry| {
+            entry.expect("an entry").file_name().to_str()?.strip_suffix(".py").map(str::to_owned)
+        })
+        .collect();
+    let known = MODULES.iter().chain([&BOOT_MODULE]).map(|(name, _)| (*name).to_owned());
+    assert_eq!(known.collect::<BTreeSet<_>>(), there);
+    let packet = read(&packet(Role::Lister, Rule::Pytest, &[]).expect("a packet"));
+    let modules = packet["modules"].as_object().expect("modules");
+    assert_eq!(modules.len(), MODULES.len(), "no name is there twice");
+    for &(name, source) in MODULES {
+        assert_eq!(modules[name], source, "{name}");
+    }
+    assert_eq!(packet["boot"], BOOT_MODULE.1);
+}
+
+#[test]
+fn the_packet_says_what_the_process_is_to_do() {
+    let args: Vec<Bytes> = ["-k", "a \"b\" \\ or\né", "tests"].map(Bytes::from).into();
+    let lister = read(&packet(Role::Lister, Rule::Pytest, &args).expect("a packet"));
+    assert_eq!(
+        (&lister["v"], &lister["role"], &lister["rule"]),
+        (&json!(1), &json!("lister"), &json!("pytest"))
+    );
+    assert_eq!(lister["args"], json!(["-k", "a \"b\" \\ or\né", "tests"]));
+    assert_eq!(lister["settings"], json!({"workers": 3, "run": "r\"1", "seed": 77, "granularity": "auto"}));
+    let warmer = read(&packet(Role::Warmer, Rule::PythonM, &[]).expect("a packet"));
+    assert_eq!((&warmer["role"], &warmer["rule"]), (&json!("warmer"), &json!("python -m pytest")));
+    assert_eq!(warmer["args"], json!([]));
+}
+
+#[test]
+fn a_warmer_is_told_of_its_slot() {
+    let input = json!({"workerid": "gw2", "seed": 1.5});
+    for worker_input in [None, Some(&input)] {
+        let settings = Settings { workers: 3, run: "r", seed: 77, granularity: "test" };
+        let packet = FirstPacket { role: Role::Warmer, args: &[], rule: Rule::Pytest, settings };
+        let told = &read(&packet.encode_for(Slot { number: 2, worker_input }).expect("a packet"))["settings"];
+        assert_eq!((&told["slot"], told.get("workerinput")), (&json!(2), worker_input));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_become_pythons_surrogates() {
+    let args = [Bytes(b"a\xff\"\xed\xa0\x80b".to_vec())];
+    let packet = packet(Role::Lister, Rule::Pytest, &args).expect("a packet");
+    let text = String::from_utf8(packet).expect("UTF-8");
+    assert!(text.ends_with(r#","args":["a\udcff\"\udced\udca0\udc80b"]}"#), "{}", &text[text.len() - 80..]);
+}
+
+#[test]
+fn too_many_arguments_are_refused_and_not_cut() {
+    let empty = packet(Role::Warmer, Rule::Pytest, &[]).expect("a packet").len();
+    let room = MAX_FIRST_PACKET - empty - "\"\"".len();
+    let fits = packet(Role::Warmer, Rule::Pytest, &[Bytes(vec![b'x'; room])]).expect("just a packet");
+    assert_eq!(fits.len(), MAX_FIRST_PACKET);
+    let error = packet(Role::Warmer, Rule::Pytest, &[Bytes(vec![b'x'; room + 1])]);
+    assert_eq!(error, Err(TooLong(MAX_FIRST_PACKET + 1)));
+    assert!(error.expect_err("too long").to_string().contains("@FILE"));
+    // Ordinary command lines have room beside the sources.
+    assert!(room > 32 * 1024, "{room}");
+}
+
+#[test]
+fn boot_leaves_the_working_directory_before_it_imports() {
+    let removes = BOOT.find("del sys.path[0]").expect("the first entry goes");
+    let imports = BOOT.find("import json").expect("an import");
+    assert!(removes < imports);
+    assert!(BOOT.contains("socket.SOCK_SEQPACKET, 0, 3)"));
+}
+
+#[test]
+fn a_payload_names_its_tests() {
+    let tests = [TestKey { id: "t.py::a[\u{0}\n\"]", n: 0 }, TestKey { id: "t.py::b", n: 4 }];
+    let text = payload("/p/t \"1\".py", &tests, true);
+    assert!(!text.contains('\0'), "fields of the warmer's packets end with it");
+    let expected = json!({
+        "file": "/p/t \"1\".py",
+        "tests": [{"id": "t.py::a[\u{0}\n\"]", "n": 0}, {"id": "t.py::b", "n": 4}],
+        "batch": true,
+        "fresh": false,
+        "last": false,
+    });
+    assert_eq!(read(text.as_bytes()), expected);
+    assert_eq!(
+        read(payload("f", &[], false).as_bytes()),
+        json!({"file": "f", "tests": [], "batch": false, "fresh": false, "last": false})
+    );
+    for (last, json) in
+        [(Last::No, json!(false)), (Last::OfGroup, json!(true)), (Last::OfSession, json!("session"))]
+    {
+        let text = payload_for("f", &[], How { batch: false, fresh: true, last });
+        let expected = json!({"file": "f", "tests": [], "batch": false, "fresh": true, "last": json});
+        assert_eq!(read(text.as_bytes()), expected);
+    }
+}

@@ -1,0 +1,81 @@
+//! What a warmer says to the zygote: one packet, fields separated by NUL.
+
+use std::time::Duration;
+
+/// Bytes of the longest packet: a word and some numbers.
+pub(super) const LONGEST: usize = 256;
+
+/// What a warmer says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// User code has run outside of a test.
+    Keep,
+    /// A test's process has begun.
+    Forked(i32),
+    /// It was reaped: its wait status, its times, its largest resident size in KiB.
+    Ended { pid: i32, status: i32, user: Duration, system: Duration, max_rss: u64 },
+    /// The job is over, with this wait status.
+    Done(i32),
+}
+
+impl Word {
+    /// Reads one packet. `None`: it is none that a warmer may send.
+    pub(super) fn read(packet: &[u8]) -> Option<Self> {
+        let mut fields = std::str::from_utf8(packet).ok()?.split('\0');
+        let word = fields.next()?;
+        let numbers = fields.map(|field| field.parse::<i64>().ok()).collect::<Option<Vec<i64>>>()?;
+        let number = |at: usize| i32::try_from(*numbers.get(at)?).ok();
+        let micros = |at: usize| Some(Duration::from_micros(u64::try_from(*numbers.get(at)?).ok()?));
+        match (word, numbers.len()) {
+            ("keep", 0) => Some(Self::Keep),
+            ("forked", 1) => number(0).filter(|pid| *pid > 1).map(Self::Forked),
+            ("ended", 5) => Some(Self::Ended {
+                pid: number(0)?,
+                status: number(1)?,
+                user: micros(2)?,
+                system: micros(3)?,
+                max_rss: u64::try_from(numbers[4]).ok()?,
+            }),
+            ("done", 1) => number(0).map(Self::Done),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Word};
+
+    #[test]
+    fn words_have_their_numbers_and_no_others() {
+        let ended = Word::Ended {
+            pid: 7,
+            status: 256,
+            user: Duration::from_micros(1),
+            system: Duration::from_micros(2),
+            max_rss: 3,
+        };
+        for (packet, expected) in [
+            ("keep", Some(Word::Keep)),
+            ("forked 7", Some(Word::Forked(7))),
+            ("ended 7 256 1 2 3", Some(ended)),
+            ("done 9", Some(Word::Done(9))),
+            ("", None),
+            ("keep 1", None),
+            ("kept", None),
+            ("forked", None),
+            ("forked 1", None),
+            ("forked -1", None),
+            ("forked 7 7", None),
+            ("forked 99999999999", None),
+            ("ended 7 0 -1 2 3", None),
+            ("ended 7 0 1 2", None),
+            ("done ", None),
+            ("done zero", None),
+        ] {
+            let packet = packet.replace(' ', "\0");
+            assert_eq!(Word::read(packet.as_bytes()), expected, "{packet:?}");
+        }
+        assert_eq!(Word::read(b"keep\xff"), None);
+    }
+}

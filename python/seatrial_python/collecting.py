@@ -1,0 +1,128 @@
+"""Collects one file at a time in a session that goes on, so that later files do not disturb what stands."""
+
+import os
+
+from seatrial_python import listing, wire
+
+
+class Collecting(object):
+    """The plug-in that narrows a collection to one file."""
+
+    def __init__(self):
+        self.wanted = None
+        self.directories = {}
+        self.trouble = []
+
+    def pytest_collection(self, session):
+        """Collects the wanted file, with all that plug-ins do around a collection; at first there is none."""
+        if self.wanted is not None:
+            session.perform_collect([self.start()])
+        return True
+
+    def start(self):
+        """What pytest is asked for: the file, or its directory where the name would be read as a node id."""
+        start = self.wanted
+        while "::" in start or "[" in start:
+            start = os.path.dirname(start)
+        return start
+
+    def pytest_collect_directory(self, path, parent):
+        """Directories are the same nodes at each collection: conftest fixtures are bound to them."""
+        outcome = yield
+        made = outcome.get_result()
+        if made is not None:
+            outcome.force_result(self.directories.setdefault(str(path), made))
+
+    def ignores(self, path):
+        """Of a directory on the way to the file, nothing but the way is looked at."""
+        if self.wanted is None:
+            return None
+        path = wire.clean(str(path))
+        if path == self.wanted or self.wanted.startswith(path.rstrip(os.sep) + os.sep):
+            return None
+        # A package is what its `__init__.py` makes it.
+        return None if path == os.path.join(os.path.dirname(self.wanted), "__init__.py") else True
+
+    def pytest_collectreport(self, report):
+        """Keeps what went wrong."""
+        if report.failed:
+            self.trouble.append(str(getattr(report, "longreprtext", "") or report.longrepr))
+
+    def collect(self, session, file):
+        """The items of the file by id, and what was wrong with it (text), of which one is None."""
+        option = session.config.option
+        self.wanted, self.trouble = file, []
+        # A failed collection is told; it must not end this session.
+        maxfail, option.maxfail = option.maxfail, 0
+        try:
+            session.config.hook.pytest_collection(session=session)
+        except BaseException as error:
+            self.trouble.append("%s: %s" % (type(error).__name__, error))
+        finally:
+            option.maxfail = maxfail
+            session.testsfailed = 0
+            self.wanted = None
+        if self.trouble:
+            return None, "\n".join(self.trouble)
+        return index(item for item in session.items if listing.path_of(item) == file), None
+
+
+def plugin():
+    """A `Collecting` with the hooks that this pytest knows."""
+    import pytest
+
+    new = int(pytest.__version__.partition(".")[0]) >= 7
+
+    class Fitting(Collecting):
+        """With the argument's name of this pytest."""
+
+        if new:
+
+            def pytest_ignore_collect(self, collection_path):
+                """Since version 7."""
+                return self.ignores(collection_path)
+
+        else:
+
+            def pytest_ignore_collect(self, path):
+                """Version 6."""
+                return self.ignores(path)
+
+    pytest.hookimpl(tryfirst=True)(Fitting.pytest_ignore_collect)
+    pytest.hookimpl(hookwrapper=True, optionalhook=True)(Fitting.pytest_collect_directory)
+    return Fitting()
+
+
+def index(items):
+    """Items by id; each with its id and number noted on it."""
+    found = {}
+    for item in items:
+        id = wire.clean(item.nodeid)
+        same = found.setdefault(id, [])
+        item._seatrial = (id, len(same))
+        # Pytest computes a location at its first use and keeps it: better once here than in each fork.
+        item.location
+        same.append(item)
+    return found
+
+
+def find(module, test):
+    """The item of a test, or None.
+
+    Ids can differ from one collection to the next (an address, the time of day). `of`, when it is given, is
+    all ids of the test's function as they were listed: those that both collections know are matched by id, and the
+    others in their order, if there are as many of them on both sides.
+    """
+    same = module.get(test["id"], [])
+    if test["n"] < len(same):
+        return same[test["n"]]
+    listed = test.get("of")
+    if not listed:
+        return None
+    key = listing.function_key(test["id"])
+    here = [id for id in module if listing.function_key(id) == key]
+    gone = [id for id in listed if id not in module]
+    new = [id for id in here if id not in set(listed)]
+    if len(gone) != len(new) or test["id"] not in gone:
+        return None
+    return module[new[gone.index(test["id"])]][0]

@@ -1,0 +1,168 @@
+"""Forks: a process for a test, a batch or a file, from its birth to the zygote's `clean`."""
+
+import atexit
+import fcntl
+import mmap
+import os
+import signal
+import sys
+import traceback
+import warnings
+
+from seatrial_python import collecting
+
+FIRST = 3
+LAST = 9
+HIGH = 200
+NOT_RUN = 70
+
+
+class Forks(object):
+    """Forks from the warmer."""
+
+    def __init__(self, warmer):
+        self.warmer = warmer
+        self.channel = warmer.channel
+        # Shared with the test's process, which sets it at its own end: an exit status can be anybody's.
+        self.over = mmap.mmap(-1, 1)
+
+    def run(self, group, lines):
+        """Positions and collected items, in one process; its status."""
+        return self.fork(lambda lines: self.in_child(group, lines), lines, [place for place, _ in group])
+
+    def run_file(self, file, tests):
+        """A file that is collected in the test's own process; its status."""
+        warmer = self.warmer
+        places = list(range(len(tests)))
+
+        def child(lines):
+            lines.add({"test": 0, "start": True})
+            lines.flush()
+            module, trouble = warmer.collect(file)
+            warmer.wide.in_test = True
+            if trouble is not None:
+                for place in places:
+                    lines.add({"test": place, "broken": trouble})
+                return
+            found = [(place, collecting.find(module, test)) for place, test in enumerate(tests)]
+            for place, item in found:
+                if item is None:
+                    lines.add({"test": place, "missing": "it was not there when its file was collected again"})
+            self.run_items([pair for pair in found if pair[1] is not None], lines)
+
+        warmer.leave(warmer.session_only())
+        warmer.keep()
+        return self.fork(child, warmer.lines(), places)
+
+    # -- the warmer's side
+
+    def fork(self, child, lines, places):
+        """Forks, waits, and tells the zygote."""
+        lines.flush()
+        self.over[0] = 0
+        pid = quiet_fork() if self.warmer.threads else os.fork()
+        if pid == 0:
+            self.live(child, lines)
+        self.channel.send("forked", pid)
+        _, status, usage = os.wait4(pid, 0)
+        if not self.over[0]:
+            out = 4 + 3 * self.warmer.set
+            self.warmer.capture.last_words(out, out + 1)
+        micros = [int(seconds * 1000000) for seconds in (usage.ru_utime, usage.ru_stime)]
+        self.channel.send("ended", pid, status, micros[0], micros[1], usage.ru_maxrss)
+        self.warmer.expect("clean")
+        # Only now is nobody left who could write into them.
+        self.warmer.capture.empty()
+        os.chdir(self.warmer.directory)
+        return status
+
+    # -- the test's side
+
+    def live(self, child, lines):
+        """The whole life of a test's process."""
+        status = NOT_RUN
+        try:
+            self.settle(lines)
+            child(lines)
+            self.depart(lines)
+            self.over[0] = 1
+            status = 0
+        except BaseException as error:
+            status = self.last_error(error, lines)
+        finally:
+            os._exit(status)
+
+    def settle(self, lines):
+        """Makes the process the test's own."""
+        out = 4 + 3 * self.warmer.set
+        os.chdir(self.warmer.directory)
+        self.warmer.capture.attach(out, out + 1)
+        lines.descriptor = fcntl.fcntl(out + 2, fcntl.F_DUPFD_CLOEXEC, HIGH)
+        os.closerange(FIRST, LAST + 1)
+        self.warmer.random.restore()
+        self.warmer.wide.drop_inherited()
+        clear = getattr(atexit, "_clear", None)
+        if clear is not None:
+            clear()
+
+    def in_child(self, group, lines):
+        """Runs collected items."""
+        self.run_items(group, lines)
+
+    def run_items(self, group, lines):
+        """Pytest's own protocol for each item."""
+        sender = self.warmer.sender
+        for number, (place, item) in enumerate(group):
+            sender.begin(lines, place)
+            following = group[number + 1][1] if number + 1 < len(group) else None
+            lines.add({"test": place, "start": True})
+            if len(group) > 1:
+                lines.flush()
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if following is not None:
+                lines.add({"test": place, "end": True})
+                lines.flush()
+        if group:
+            self.ending = {"test": group[-1][0], "end": True}
+
+    ending = None
+
+    def depart(self, lines):
+        """What Python does at its exit and belongs to the test; then the word that it is over."""
+        run = getattr(atexit, "_run_exitfuncs", None)
+        if run is not None:
+            run()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        share = self.warmer.share
+        ran = share.take() if share is not None else None
+        if ran is not None:
+            lines.add({"test": 0, "coverage": ran})
+        if self.ending is not None:
+            lines.add(self.ending)
+        lines.flush()
+
+    def last_error(self, error, lines):
+        """What ended the protocol itself: `pytest.exit`, Ctrl-C, SystemExit, an error of a plug-in."""
+        try:
+            text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+            if type(error).__name__ == "Exit":
+                text = getattr(error, "msg", None) or str(error)
+                lines.add({"test": self.warmer.sender.position, "exit": str(text)})
+            else:
+                lines.add({"test": self.warmer.sender.position, "broken": text})
+            lines.flush()
+        except BaseException:
+            return NOT_RUN
+        return 1
+
+
+def quiet_fork():
+    """A fork of a process with threads, of which Python warns. Those that matter were found by `hazards`."""
+    before = warnings.filters[:]
+    warnings.simplefilter("ignore")
+    pid = os.fork()
+    warnings.filters[:] = before
+    getattr(warnings, "_filters_mutated", lambda: None)()
+    return pid

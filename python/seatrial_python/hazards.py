@@ -1,0 +1,48 @@
+"""What cannot be inherited through a fork: threads, child processes, sockets, pipes and the like."""
+
+import os
+
+KINDS = ("socket:", "pipe:", "anon_inode:")
+TASKS = "/proc/self/task"
+QUIET = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def quiet_libraries():
+    """Numeric libraries start a thread for each processor at import, unless told otherwise."""
+    for name in QUIET:
+        os.environ.setdefault(name, "1")
+
+
+def threads():
+    """The ids of this process's threads; those of C libraries are among them."""
+    try:
+        return set(os.listdir(TASKS))
+    except OSError:
+        return set()
+
+
+def present():
+    """What a fork would lose or share: a set of names, to be compared with a later one."""
+    found = set()
+    for thread in threads():
+        found.add("thread:" + thread)
+        try:
+            with open("%s/%s/children" % (TASKS, thread)) as file:
+                found.update("child:" + child for child in file.read().split())
+        except OSError:
+            # The thread has ended, or this kernel does not list children.
+            continue
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink("/proc/self/fd/" + descriptor)
+        except OSError:
+            continue
+        if target.startswith(KINDS):
+            found.add("descriptor:" + target)
+    return found
+
+
+def in_words(names):
+    """What was left behind, for people."""
+    words = {"thread": "a thread", "child": "a child process", "descriptor": "a socket or pipe"}
+    return ", ".join(sorted({words[name.partition(":")[0]] for name in names}))

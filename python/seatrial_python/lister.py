@@ -1,0 +1,261 @@
+"""The lister: pytest's real session, which collects once and hears every report, but runs no test itself.
+
+Order of life: `hello` when the session starts, `problem` and `skipped` while it collects, `tests` and `listed`
+when it would run them, then replays of reports until `end`, then `finished` with what plug-ins print.
+"""
+
+import platform
+import signal
+import sys
+import traceback
+
+from seatrial_python import contract, coverage_share, hazards, listing, reports, terminal, wire
+
+BATCH = 500
+
+
+def main(packet, channel):
+    """Runs the session; returns the exit status of the process, which is 0 when all was told."""
+    messages = wire.Messages(channel)
+    try:
+        import pytest
+    except ImportError as error:
+        messages.send({"hello": greeting(None, None)})
+        messages.send({"problem": {"id": "", "text": str(error)}})
+        messages.send({"listed": {"tests": 0, "deselected": 0, "exit": 4}})
+        messages.send({"finished": {"exit": 4, "summary": ""}})
+        return 0
+    hazards.quiet_libraries()
+    plugin = Lister(messages, packet["settings"])
+    try:
+        exit = int(pytest.main(list(packet["args"]), plugins=[plugin]))
+    except BaseException:
+        # A plug-in has failed before pytest was ready to catch that. It is shown as Python shows it.
+        traceback.print_exc()
+        exit = 3
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not plugin.greeted:
+        messages.send({"hello": greeting(pytest.__version__, None)})
+    if not plugin.listed:
+        plugin.tell_listed(0, exit)
+    messages.send({"finished": {"exit": exit, "summary": wire.clean(plugin.sink.text())}})
+    return 0
+
+
+def greeting(version, config):
+    """The contents of `hello`; a version of null means that pytest is not installed."""
+    facts = {"python": platform.python_version(), "pytest": version, "rootdir": None, "inifile": None}
+    facts.update({"maxfail": 0, "plugins": [], "nodes": []})
+    if config is not None:
+        root = getattr(config, "rootpath", None) or config.rootdir
+        ini = getattr(config, "inipath", None) or getattr(config, "inifile", None)
+        facts["rootdir"] = wire.clean(str(root))
+        facts["inifile"] = wire.clean(str(ini)) if ini else None
+        facts["maxfail"] = config.getvalue("maxfail") or 0
+        pairs = config.pluginmanager.list_plugin_distinfo()
+        facts["plugins"] = sorted({"%s %s" % (dist.project_name, dist.version) for _, dist in pairs})
+    return facts
+
+
+
+
+class Lister(object):
+    """The plug-in of the lister's session."""
+
+    def __init__(self, messages, settings):
+        self.messages = messages
+        self.settings = settings
+        self.sink = terminal.Sink()
+        self.reporter = None
+        self.config = None
+        self.greeted = False
+        self.listed = False
+        self.stop_told = False
+        self.deselected = 0
+        self.unsafe_files = set()
+        self.items = {}
+        self.coverage = coverage_share.Sum()
+        for name in ("pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report"):
+            self.mark(name)
+
+    def mark(self, name):
+        """Sets the hook's options, which need pytest."""
+        import pytest
+
+        first = pytest.hookimpl(tryfirst=True)
+        wraps = pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        function = getattr(type(self), name)
+        (first if name == "pytest_runtestloop" else wraps)(function)
+
+    # -- before the tests
+
+    def pytest_plugin_registered(self, plugin):
+        """The reporter is caught when it appears: before it has written its first line."""
+        if terminal.is_reporter(plugin):
+            self.reporter = plugin
+            terminal.redirect(plugin, self.sink)
+
+    def pytest_sessionstart(self, session):
+        """Says hello, with what plug-ins want to tell each worker."""
+        import pytest
+
+        self.config = session.config
+        facts = greeting(pytest.__version__, session.config)
+        facts["nodes"] = contract.workers_inputs(session.config, self.settings)
+        self.messages.send({"hello": facts})
+        self.greeted = True
+
+    def pytest_make_collect_report(self, collector):
+        """Finds modules that start threads when they are imported: they cannot be forked."""
+        from _pytest.python import Module
+
+        if not isinstance(collector, Module):
+            yield
+            return
+        before = hazards.threads()
+        yield
+        if hazards.threads() - before:
+            self.unsafe_files.add(listing.path_of(collector))
+
+    def pytest_collectreport(self, report):
+        """Tells of a collector that failed, or that skipped all that it holds."""
+        if report.failed:
+            text = str(getattr(report, "longreprtext", "") or report.longrepr)
+            self.messages.send({"problem": {"id": wire.clean(report.nodeid), "text": text}})
+        elif report.skipped:
+            reason = report.longrepr
+            if isinstance(reason, tuple):
+                reason = reason[2]
+            self.messages.send({"skipped": {"id": wire.clean(report.nodeid), "reason": str(reason)}})
+
+    def pytest_internalerror(self, excrepr):
+        """Tells of an error in pytest itself or in a plug-in's hook."""
+        self.messages.send({"problem": {"id": "", "text": "INTERNALERROR\n" + str(excrepr)}})
+
+    def pytest_deselected(self, items):
+        """Counts."""
+        self.deselected += len(items)
+
+    # -- instead of the tests
+
+    def pytest_runtestloop(self, session):
+        """Lists, then replays."""
+        option = session.config.option
+        if session.testsfailed and not option.continue_on_collection_errors:
+            self.tell_listed(len(session.items), 2)
+            many = "s" if session.testsfailed != 1 else ""
+            raise session.Interrupted("%d error%s during collection" % (session.testsfailed, many))
+        self.tell_tests(session)
+        self.tell_listed(len(session.items), None if session.items else 5)
+        if not session.items or option.collectonly:
+            return True
+        # Seatrial hears Ctrl-C as well. It ends the tests in order and then tells this session.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        reason = self.listen(session)
+        self.coverage.save(session.config)
+        contract.workers_left(session.config)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        if reason is not None:
+            raise session.Interrupted(reason)
+        return True
+
+    def tell_tests(self, session):
+        """Sends all tests in messages of a bounded size."""
+        records = listing.Listing(self.unsafe_files).describe(session.items)
+        for record, item in zip(records, session.items):
+            self.items[(record["id"], record["n"], record["file"])] = item
+            self.items.setdefault((record["id"], record["n"]), item)
+        for start in range(0, len(records), BATCH):
+            self.messages.send({"tests": records[start:start + BATCH]})
+        for file in sorted(self.unsafe_files):
+            text = "starts threads when it is imported: its tests share one process"
+            self.messages.send({"notice": {"file": file, "text": text}})
+
+    def tell_listed(self, count, exit):
+        """Collection is over."""
+        self.messages.send({"listed": {"tests": count, "deselected": self.deselected, "exit": exit}})
+        self.listed = True
+
+    def listen(self, session):
+        """Replays what comes until `end`; the reason why the run ended early, or None."""
+        while True:
+            message = self.messages.receive()
+            if message is None:
+                return "Seatrial is gone"
+            if "reports" in message:
+                for test in message["reports"]:
+                    self.replay(session, test)
+            elif "lost" in message:
+                self.replay_lost(message["lost"])
+            elif "end" in message:
+                return message["end"].get("reason")
+            self.tell_stop(session)
+            if "sync" in message:
+                self.messages.send({"synced": message["sync"]})
+
+    def tell_stop(self, session):
+        """Says once that the session wants no more tests."""
+        reason = session.shouldfail or session.shouldstop
+        if reason and not self.stop_told:
+            self.stop_told = True
+            self.messages.send({"stop": str(reason)})
+
+    # -- replaying
+
+    def item(self, test):
+        """The collected item of a test in a message."""
+        key = (test["id"], test["n"])
+        return self.items.get(key + (test.get("file"),)) or self.items.get(key)
+
+    def replay(self, session, test):
+        """One test's lines, as hooks of this session."""
+        item = self.item(test)
+        if item is not None:
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for line in test["lines"]:
+            self.replay_line(session, item, wire.decode(line) if isinstance(line, str) else line)
+        if item is not None:
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def replay_line(self, session, item, line):
+        """One line; those that only Seatrial needs are passed over."""
+        if "report" in line:
+            report = reports.revive(session.config, line["report"])
+            if report is not None:
+                reports.count_subtest(session.config, report)
+                relay = item.ihook if item is not None else session.config.hook
+                relay.pytest_runtest_logreport(report=report)
+        elif "warning" in line:
+            reports.replay_warning(session.config, line["warning"])
+        elif "coverage" in line:
+            self.coverage.add(line["coverage"])
+        elif "exit" in line:
+            session.shouldstop = session.shouldstop or line["exit"]
+
+    def replay_lost(self, lost):
+        """A failed call for a test that gave no complete report, and a teardown, which junit waits for."""
+        from _pytest.reports import TestReport
+
+        item = self.item(lost)
+        if item is None:
+            return
+        words = {name: 1 for name in item.keywords}
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for when, outcome, text in (("call", "failed", lost["text"]), ("teardown", "passed", None)):
+            took = lost.get("duration") or 0.0 if when == "call" else 0.0
+            report = TestReport(item.nodeid, item.location, words, outcome, text, when, duration=took)
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    # -- after the tests
+
+    def pytest_sessionfinish(self, session):
+        """Keeps what plug-ins print at the end."""
+        if self.reporter is not None:
+            terminal.leave_out_failures(self.reporter)
+        self.sink.keeping = True
+        yield

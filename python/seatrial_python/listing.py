@@ -1,0 +1,105 @@
+"""What Seatrial has to know of a collected test: id, place, file, and which tests share set-ups with it."""
+
+import os
+
+from seatrial_python import wire
+
+NARROWEST = "function"
+WIDEST = "session"
+
+
+def path_of(node):
+    """The node's file or directory, absolute, whatever pytest's age."""
+    path = getattr(node, "path", None)
+    if path is None:
+        path = getattr(node, "fspath", None)
+    return wire.clean(str(path))
+
+
+def is_function(item):
+    """Whether the item is a Python test, which can be run alone in a fork of its collected module."""
+    from _pytest.python import Function, Module
+
+    module = item.getparent(Module)
+    return isinstance(item, Function) and module is not None and path_of(module) == path_of(item)
+
+
+def wide_fixtures(item):
+    """The definitions that the item uses and that are wider than a function, in the order of their set-up."""
+    info = getattr(item, "_fixtureinfo", None)
+    if info is None:
+        return []
+    found = []
+    for name in info.names_closure:
+        definitions = info.name2fixturedefs.get(name)
+        if definitions and definitions[-1].scope != NARROWEST:
+            found.append(definitions[-1])
+    return found
+
+
+def package_of(item, definition):
+    """The directory whose tests share a fixture of package scope."""
+    try:
+        from _pytest.fixtures import get_scope_package
+
+        node = get_scope_package(item, definition)
+    except Exception:
+        node = None
+    if node is None or node is item.session:
+        return os.path.dirname(path_of(item))
+    path = path_of(node)
+    return path if os.path.isdir(path) else os.path.dirname(path)
+
+
+def function_key(nodeid):
+    """What the id of a parametrised test has in common with its siblings'."""
+    return nodeid.partition("[")[0]
+
+
+class Listing(object):
+    """The messages that tell of all tests of a session, in collection order."""
+
+    def __init__(self, unsafe_files):
+        self.unsafe_files = unsafe_files
+        self.seen = {}
+        self.groups = {}
+
+    def describe(self, items):
+        """A list of records. `group` is found in a second walk: a later test may widen a file's group."""
+        records = [self.record(item) for item in items]
+        for record in records:
+            group = self.groups.get(record["file"], record["file"])
+            if group != record["file"]:
+                record["group"] = group
+        return records
+
+    def record(self, item):
+        """One test."""
+        file = path_of(item)
+        key = (file, wire.clean(item.nodeid))
+        number = self.seen.get(key, 0)
+        self.seen[key] = number + 1
+        single = is_function(item) and file not in self.unsafe_files
+        line = item.location[1]
+        return {
+            "id": wire.clean(item.nodeid),
+            "n": number,
+            "file": file,
+            "line": None if line is None else line + 1,
+            "wide": self.is_wide(item, file),
+            "job": "test" if single else "file",
+        }
+
+    def is_wide(self, item, file):
+        """Whether it uses something wider than a function and narrower than the session."""
+        wide = False
+        for definition in wide_fixtures(item):
+            if definition.scope == WIDEST:
+                continue
+            wide = True
+            if definition.scope == "package":
+                directory = package_of(item, definition)
+                known = self.groups.get(file)
+                if known is None or len(directory) < len(known):
+                    self.groups[file] = directory
+        return wide

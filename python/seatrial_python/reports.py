@@ -1,0 +1,122 @@
+"""Reports and warnings as lines, and back: written by a test's process, replayed in the lister's session."""
+
+import builtins
+import importlib
+import warnings
+
+from seatrial_python import wire
+
+
+def serialise(config, report):
+    """The report as plain data, by pytest's own hook, so that plug-ins' reports go the same way."""
+    return config.hook.pytest_report_to_serializable(config=config, report=report)
+
+
+def revive(config, data):
+    """The report again. JSON knows no tuples: where pytest means tuples, they are made again."""
+    report = config.hook.pytest_report_from_serializable(config=config, data=data)
+    if report is None:
+        return None
+    if isinstance(report.longrepr, list):
+        report.longrepr = tuple(report.longrepr)
+    if isinstance(getattr(report, "location", None), list):
+        report.location = tuple(report.location)
+    if isinstance(getattr(report, "user_properties", None), list):
+        report.user_properties = [tuple(pair) for pair in report.user_properties]
+    if isinstance(getattr(report, "sections", None), list):
+        report.sections = [tuple(pair) for pair in report.sections]
+    return report
+
+
+def count_subtest(config, report):
+    """Pytest 9 fails a test that passed with failed subtests; it counts them where they run, which is not here."""
+    if type(report).__name__ != "SubtestReport" or not report.failed:
+        return
+    try:
+        from _pytest.subtests import failed_subtests_key
+    except ImportError:
+        return
+    config.stash[failed_subtests_key][getattr(report, "id", report.nodeid)] += 1
+
+
+def warning_data(message, when, nodeid):
+    """A recorded warning: text, module, class, file, line, when, node id."""
+    kind = message.category
+    return [str(message.message), kind.__module__, kind.__name__, message.filename, message.lineno, when, nodeid]
+
+
+def warning_class(module, name):
+    """The warning's class if it can be found here, else `UserWarning`."""
+    try:
+        kind = getattr(builtins, name, None) or getattr(importlib.import_module(module), name)
+        if isinstance(kind, type) and issubclass(kind, Warning):
+            return kind
+    except Exception:
+        # A class of a test module that this session has under another name is still a warning.
+        pass
+    return type(name, (UserWarning,), {"__module__": module})
+
+
+def replay_warning(config, data):
+    """Records the warning in this session."""
+    text, module, name, filename, line, when, nodeid = data
+    kind = warning_class(module, name)
+    try:
+        message = kind(text)
+    except Exception:
+        message = UserWarning(text)
+    record = warnings.WarningMessage(message=message, category=kind, filename=filename, lineno=line)
+    config.hook.pytest_warning_recorded.call_historic(
+        kwargs=dict(warning_message=record, when=when, nodeid=nodeid, location=None)
+    )
+
+
+class Lines(object):
+    """Collects a test's lines and writes them to its report pipe.
+
+    Lines wait in memory until `flush`, because a packet of lines costs the engine one wake-up. They go out
+    at once where a later death must not take them along: the start in a batch, and everything that failed.
+    """
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.waiting = []
+
+    def add(self, line):
+        """Keeps one line."""
+        self.waiting.append(wire.encode(line))
+
+    def flush(self):
+        """Writes what is kept."""
+        if self.waiting:
+            self.waiting.append(b"")
+            wire.write_all(self.descriptor, b"\n".join(self.waiting))
+            self.waiting = []
+
+
+class Sender(object):
+    """The plug-in that turns a session's reports and warnings into lines of the test that runs."""
+
+    def __init__(self, config):
+        self.config = config
+        self.lines = None
+        self.position = 0
+
+    def begin(self, lines, position):
+        """From now on, reports belong to this position of the job."""
+        self.lines = lines
+        self.position = position
+
+    def pytest_runtest_logreport(self, report):
+        """A report of any kind: set-up, call, teardown, subtest, rerun."""
+        if self.lines is None:
+            return
+        self.lines.add({"test": self.position, "report": serialise(self.config, report)})
+        if report.outcome == "failed":
+            self.lines.flush()
+
+    def pytest_warning_recorded(self, warning_message, when, nodeid):
+        """A warning that pytest caught."""
+        if self.lines is not None:
+            data = warning_data(warning_message, when, nodeid)
+            self.lines.add({"test": self.position, "warning": data})

@@ -1,0 +1,61 @@
+"""Runs an empty test a few times before the first fork.
+
+What pytest makes at first use (hook callers, lazy imports, specialised bytecode) is then shared by all tests'
+processes, instead of being made in each and copied with the pages that it touches.
+"""
+
+import types
+
+TIMES = 10
+NOWHERE = "/seatrial/warm_up.py"
+
+
+def run(session):
+    """Warms pytest and installed plug-ins up. No conftest of the project hears of it: the path is not below one."""
+    try:
+        for _ in range(TIMES):
+            run_once(session)
+    except BaseException:
+        import traceback; traceback.print_exc()
+        # A plug-in may refuse a test that stands in no file. Then tests are slower, and no less right.
+        pass
+    finally:
+        settle(session)
+
+
+def run_once(session):
+    """One empty test, reported to nobody."""
+    from _pytest.runner import runtestprotocol
+
+    item = make(session)
+    runtestprotocol(item, log=True, nextitem=None)
+
+
+def make(session):
+    """A test function in a module that was never imported."""
+    import pathlib
+
+    import pytest
+
+    def test_nothing():
+        pass
+
+    try:
+        module = pytest.Module.from_parent(session, path=pathlib.Path(NOWHERE))
+    except (TypeError, ValueError):
+        import py
+
+        module = pytest.Module.from_parent(session, fspath=py.path.local(NOWHERE))
+    module._obj = types.ModuleType("seatrial_warm_up")
+    item = pytest.Function.from_parent(module, name="test_nothing", callobj=test_nothing)
+    # No fixture of the project is set up for it.
+    del item.fixturenames[:]
+    info = getattr(item, "_fixtureinfo", None)
+    if info is not None:
+        del info.names_closure[:]
+    return item
+
+
+def settle(session):
+    """Leaves the session as it was."""
+    session.testsfailed = 0

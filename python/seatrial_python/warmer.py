@@ -1,0 +1,246 @@
+"""The warmer: an interpreter that has imported pytest, conftest files and test modules, and forks for each test.
+
+Order of life: the session starts, plug-ins warm up, then jobs come until the channel is closed; then what is
+still set up is torn down. Its own reporters, caches and totals are silent: the lister's session has those.
+"""
+
+import gc
+import os
+
+from seatrial_python import capture, collecting, contract, coverage_share, forks, hazards, listing
+from seatrial_python import randomness, reports, terminal, warm_up, wide, wire
+
+LATE = "late"
+SILENT = ("LFPlugin", "NFPlugin", "LogXML", "StepwisePlugin", "PastebinPlugin")
+
+
+def main(packet, channel):
+    """Serves jobs; returns the exit status of the process."""
+    import pytest
+
+    hazards.quiet_libraries()
+    plugin = Warmer(wire.Fields(channel), own_settings(packet))
+    status = pytest.main(list(packet["args"]), plugins=[plugin, plugin.collecting])
+    # A session that has never come to its jobs must not look like one that has served them.
+    return 0 if plugin.served else int(status) or 3
+
+
+def own_settings(packet):
+    """The packet is the same for all slots: what is this slot's own is found by its number."""
+    settings = dict(packet["settings"])
+    slot = settings.setdefault("slot", int(os.environ.get("SEATRIAL_SLOT") or 0))
+    nodes = packet.get("nodes") or []
+    if slot < len(nodes):
+        settings.setdefault("workerinput", nodes[slot])
+    return settings
+
+
+class Warmer(object):
+    """The plug-in of the warmer's session."""
+
+    def __init__(self, channel, settings):
+        import pytest
+
+        self.channel = channel
+        self.settings = settings
+        self.served = False
+        self.collecting = collecting.plugin()
+        self.directory = os.getcwd()
+        self.modules = {}
+        self.wide = None
+        self.threads = False
+        self.set = 0
+        kind = type(self)
+        for function in (kind.pytest_cmdline_main, kind.pytest_sessionstart, kind.pytest_runtestloop):
+            pytest.hookimpl(tryfirst=True)(function)
+        pytest.hookimpl(hookwrapper=True)(kind.pytest_fixture_setup)
+
+    # -- the session
+
+    def pytest_plugin_registered(self, plugin):
+        """The reporter is silent from its first line."""
+        if terminal.is_reporter(plugin):
+            terminal.redirect(plugin, terminal.Sink())
+
+    def pytest_cmdline_main(self, config):
+        """Before plug-ins are configured."""
+        contract.become_worker(config, self.settings)
+
+    def pytest_sessionstart(self, session):
+        """Before plug-ins start."""
+        contract.keep_coverage(session.config)
+
+    def pytest_fixture_setup(self, fixturedef, request):
+        """Watched while it is the warmer that sets up."""
+        for _ in self.wide.around_setup(fixturedef, request):
+            yield
+
+    # -- jobs
+
+    def pytest_runtestloop(self, session):
+        """Serves jobs until the channel is closed."""
+        self.session = session
+        config = session.config
+        self.sender = reports.Sender(config)
+        config.pluginmanager.register(self.sender, "seatrial-sender")
+        self.silence(config)
+        self.capture = capture.Capture(config)
+        self.wide = wide.Wide(session, self.capture, self.tell_unsafe)
+        self.share = coverage_share.share()
+        factory = getattr(config, "_tmp_path_factory", None)
+        if factory is not None:
+            # One base directory, made before any fork.
+            factory.getbasetemp()
+        warm_up.run(session)
+        self.random = randomness.State()
+        self.forks = forks.Forks(self)
+        self.wide.ran_user_code = True
+        gc.collect()
+        gc.freeze() if hasattr(gc, "freeze") else None
+        while True:
+            fields = self.channel.receive()
+            if fields is None:
+                break
+            self.job(int(fields[1]), wire.decode(fields[2]))
+        self.leave(None)
+        self.tell_coverage(self.lines())
+        self.served = True
+        return True
+
+    def silence(self, config):
+        """Takes out what the lister's session does."""
+        manager = config.pluginmanager
+        for plugin in list(manager.get_plugins()):
+            name = manager.get_name(plugin)
+            if type(plugin).__name__ in SILENT:
+                manager.unregister(plugin)
+            elif terminal.is_reporter(plugin):
+                manager.unregister(plugin)
+                # Reports of failed assertions still ask it for colours.
+                manager._name2plugin[name] = plugin
+
+    def job(self, number, payload):
+        """One job from its packet to `done`."""
+        os.chdir(self.directory)
+        self.set = number
+        tests = payload["tests"]
+        if payload.get("fresh"):
+            status = self.forks.run_file(payload["file"], tests)
+        else:
+            status = self.run_tests(payload["file"], tests, payload)
+        if payload.get("last"):
+            self.leave(None if payload["last"] == "session" else self.session_only())
+        self.channel.send("done", status)
+
+    def run_tests(self, file, tests, payload):
+        """Tests of a module that is collected here; the status of the last."""
+        module, trouble = self.module(file)
+        if trouble is not None:
+            self.tell([{"test": place, "broken": trouble} for place in range(len(tests))])
+            self.keep()
+            return 0
+        found = [(place, collecting.find(module, test)) for place, test in enumerate(tests)]
+        lost = [place for place, item in found if item is None]
+        self.tell([{"test": place, "missing": "it was not there when its file was collected again"} for place in lost])
+        found = [pair for pair in found if pair[1] is not None]
+        status = 0
+        groups = [found] if payload.get("batch") and found else [[pair] for pair in found]
+        for group in groups:
+            lines = self.prepare(group)
+            self.keep()
+            status = self.forks.run(group, lines)
+        return status
+
+    def module(self, file):
+        """The items of a file by id, collected when first asked for; and what was wrong with it, or None."""
+        if file not in self.modules:
+            self.modules[file] = self.collect(file)
+        return self.modules[file]
+
+    def collect(self, file):
+        """Collects one file in this process: items by id, or what was wrong."""
+        self.wide.ran_user_code = True
+        found = self.collecting.collect(self.session, file)
+        gc.freeze() if hasattr(gc, "freeze") else None
+        return found
+
+    def prepare(self, group):
+        """Tears down and sets up around the first test of a fork; the lines that came of it."""
+        lines = self.lines()
+        first = group[0][1]
+        self.leave(first)
+        self.sender.begin(lines, group[0][0])
+        for _, item in group:
+            if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
+                self.wide.prepare(item)
+        self.wide.last = self.wide.last and group[-1][1]
+        if self.wide.ran_user_code:
+            self.random.look()
+            self.tell_coverage(lines)
+        self.sender.begin(None, 0)
+        return lines
+
+    def leave(self, following):
+        """Tears down; an error belongs to the last test, whose job may be over."""
+        last = self.wide.last
+        report = self.wide.leave(following)
+        if report is not None:
+            data = reports.serialise(self.session.config, report)
+            id, number = last._seatrial
+            self.tell([{LATE: {"id": id, "n": number}, "report": data}])
+        if following is None:
+            self.wide.last = None
+
+    def session_only(self):
+        """Stands for a following test that shares nothing but the session."""
+        session = self.session
+
+        class Following(object):
+            """Below the session."""
+
+            def listchain(self):
+                """As an item's."""
+                return [session]
+
+        return Following()
+
+    # -- talk
+
+    def keep(self):
+        """What user code has written outside of tests is to stay."""
+        if not self.wide.ran_user_code:
+            return
+        self.wide.ran_user_code = False
+        self.threads = len(hazards.threads()) > 1
+        gc.freeze() if hasattr(gc, "freeze") else None
+        self.channel.send("keep")
+        self.expect("kept")
+
+    def expect(self, word):
+        """Waits for an answer."""
+        fields = self.channel.receive()
+        if fields is None or fields[0] != word:
+            # Seatrial is gone, or speaks another language: nothing here may be reported as run.
+            os._exit(70)
+
+    def lines(self):
+        """Lines for the report pipe of the job's set."""
+        return reports.Lines(4 + 3 * self.set + 2)
+
+    def tell(self, lines):
+        """Writes lines of the warmer's own."""
+        out = self.lines()
+        for line in lines:
+            out.add(line)
+        out.flush()
+
+    def tell_unsafe(self, definition, left):
+        """Says that a fixture is set up in each test's process, and why."""
+        self.tell([{"unsafe": {"fixture": definition.argname, "left": left}}])
+
+    def tell_coverage(self, lines):
+        """What ran in this process."""
+        ran = self.share.take() if self.share is not None else None
+        if ran is not None:
+            lines.add({"coverage": ran})
+            lines.flush()

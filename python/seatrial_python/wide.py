@@ -1,0 +1,250 @@
+"""Fixtures wider than a function: set up here, in the warmer, so that every test's process inherits them.
+
+They are set up when a test asks for them and torn down when the next test no longer stands below their node,
+as plain pytest does. A test's process must never tear an inherited one down: `drop_inherited`.
+
+A fixture whose set-up leaves something that a fork cannot inherit (`hazards`) is undone at once, together with
+those that depend on it, and from then on set up in each test's process.
+"""
+
+import contextlib
+
+from seatrial_python import hazards, listing
+
+
+class Stack(object):
+    """Pytest's `SetupState`, whose form changed with version 7."""
+
+    def __init__(self, session):
+        self.state = session._setupstate
+        self.new = isinstance(self.state.stack, dict)
+
+    def nodes(self):
+        """The nodes that are set up, widest first."""
+        return list(self.state.stack)
+
+    def set_up(self, node):
+        """Sets up collectors down to the node."""
+        if self.new:
+            self.state.setup(node)
+        else:
+            self.state.prepare(node)
+
+    def tear_down(self, last, following):
+        """Tears down what the following item (None: nothing follows) does not stand below."""
+        if self.new:
+            self.state.teardown_exact(following)
+        else:
+            self.state.teardown_exact(last, following)
+
+    @contextlib.contextmanager
+    def active(self, item):
+        """Pytest 9.2 sets fixtures up only for an item that is in the stack."""
+        if not self.new:
+            yield
+            return
+        self.state.stack[item] = ([], None)
+        try:
+            yield
+        finally:
+            del self.state.stack[item]
+
+    def drop_finalizers(self):
+        """Empties all nodes' lists; returns what was in them, for whoever keeps it alive."""
+        if self.new:
+            dropped = [list(finalizers) for finalizers, _ in self.state.stack.values()]
+            for finalizers, _ in self.state.stack.values():
+                del finalizers[:]
+        else:
+            dropped = [list(finalizers) for finalizers in self.state._finalizers.values()]
+            for finalizers in self.state._finalizers.values():
+                del finalizers[:]
+        return dropped
+
+
+class Wide(object):
+    """The plug-in that watches set-ups, and the keeper of what is set up."""
+
+    def __init__(self, session, capture, on_unsafe):
+        self.session = session
+        self.capture = capture
+        self.on_unsafe = on_unsafe
+        self.unsafe = set()
+        self.to_undo = []
+        self.ready = []
+        self.last = None
+        self.in_test = False
+        self.ran_user_code = False
+        self.graveyard = []
+
+    # -- the watch
+
+    def around_setup(self, fixturedef, request):
+        """Hook wrapper of `pytest_fixture_setup`."""
+        if self.in_test or fixturedef.scope == listing.NARROWEST:
+            yield
+            return
+        self.ran_user_code = True
+        self.ready.append(fixturedef)
+        before = hazards.present()
+        yield
+        left = hazards.present() - before
+        if left and fixturedef not in self.unsafe:
+            self.unsafe.add(fixturedef)
+            self.to_undo.append((fixturedef, request))
+            self.on_unsafe(fixturedef, hazards.in_words(left))
+
+    # -- before a test
+
+    def prepare(self, item):
+        """Sets up what the item needs, wider than a function. Its failures are kept by pytest for the test."""
+        definitions = listing.wide_fixtures(item)
+        stack = Stack(self.session)
+        if not definitions and not self.ready and self.last is None:
+            return
+        self.last = item
+        if not definitions or skipped(item):
+            return
+        if not hasattr(getattr(item, "_request", None), "_get_active_fixturedef"):
+            return
+        if all(self.is_set_up(definition, item) for definition in definitions):
+            return
+        with catching(item), self.capturing():
+            try:
+                stack.set_up(item.parent)
+            except BaseException:
+                # The collector keeps the error and raises it again in the test's process.
+                return
+            with stack.active(item):
+                self.set_up(item, definitions)
+
+    def is_set_up(self, definition, item):
+        """Whether nothing has to run for it: it is there with the same parameter, or it is not ours to set up."""
+        if definition in self.unsafe:
+            return True
+        cached = definition.cached_result
+        if cached is None:
+            return False
+        spec = getattr(item, "callspec", None)
+        return spec is None or definition.argname not in getattr(spec, "params", {})
+
+    def set_up(self, item, definitions):
+        """Each fixture in pytest's order."""
+        info = item._fixtureinfo
+        for definition in definitions:
+            if self.depends_on_unsafe(definition.argname, info, set()):
+                continue
+            try:
+                with instance(item):
+                    item._request._get_active_fixturedef(definition.argname)
+            except BaseException:
+                # Pytest has cached an `Exception` in the definition, and the test's process raises it again;
+                # anything else happens there once more. Before version 8 a request is used up by that.
+                item._initrequest()
+            finally:
+                self.undo(item)
+
+    def undo(self, item):
+        """Finishes unsafe fixtures, and with them what was built on them."""
+        if not self.to_undo:
+            return
+        for definition, request in reversed(self.to_undo):
+            try:
+                definition.finish(request)
+            except BaseException:
+                # Its teardown fails in the tests' processes too, and is reported there.
+                continue
+        self.to_undo = []
+        item._initrequest()
+
+    def depends_on_unsafe(self, name, info, seen):
+        """Whether the fixture or one that it asks for is unsafe."""
+        seen.add(name)
+        for definition in info.name2fixturedefs.get(name) or ():
+            if definition in self.unsafe:
+                return True
+            for wanted in definition.argnames:
+                if wanted not in seen and self.depends_on_unsafe(wanted, info, seen):
+                    return True
+        return False
+
+    # -- between tests
+
+    def leave(self, following):
+        """Tears down what does not concern the following item; a failed report of the last test, or None."""
+        stack = Stack(self.session)
+        nodes = stack.nodes()
+        chain = following.listchain() if following is not None else []
+        if self.last is None or nodes == chain[:len(nodes)]:
+            return None
+        from _pytest.reports import TestReport
+        from _pytest.runner import CallInfo
+
+        last = self.last
+        with catching(last), self.capturing():
+            call = CallInfo.from_call(lambda: stack.tear_down(last, following), when="teardown")
+        texts = self.capture.read()
+        before, self.ready = self.ready, [one for one in self.ready if one.cached_result is not None]
+        self.ran_user_code |= len(self.ready) != len(before) or call.excinfo is not None
+        if call.excinfo is None:
+            return None
+        # Not by the hook: plug-ins expect there an item whose protocol they have seen.
+        report = TestReport.from_item_and_call(last, call)
+        for name, text in zip(("stdout", "stderr"), texts):
+            if text:
+                report.sections.append(("Captured %s teardown" % name, text))
+        return report
+
+    @contextlib.contextmanager
+    def capturing(self):
+        """Output of set-ups is captured."""
+        self.capture.resume()
+        try:
+            yield
+        finally:
+            self.capture.suspend()
+
+    # -- in a test's process
+
+    def drop_inherited(self):
+        """From now on nothing inherited is torn down here, whatever the test does. Generators stay referenced:
+        one that is collected would run its `finally`."""
+        self.in_test = True
+        self.graveyard.append(Stack(self.session).drop_finalizers())
+        for definition in self.ready:
+            self.graveyard.append((list(definition._finalizers), definition.cached_result))
+            del definition._finalizers[:]
+
+
+def skipped(item):
+    """Whether its marks keep it from running: then plain pytest sets nothing up for it."""
+    from _pytest import skipping
+
+    try:
+        if skipping.evaluate_skip_marks(item) is not None:
+            return True
+        expected = skipping.evaluate_xfail_marks(item)
+    except BaseException:
+        # A condition that cannot be evaluated fails the test before its set-up.
+        return True
+    return expected is not None and not expected.run and not item.config.option.runxfail
+
+
+@contextlib.contextmanager
+def instance(item):
+    """Before version 8.2, `setUpClass` is a fixture bound to the test's instance, which only its set-up makes."""
+    if getattr(type(item), "_testcase", item) is not None or getattr(item, "_testcase", None) is not None:
+        yield
+        return
+    item._testcase = item.parent.obj(item.name)
+    try:
+        yield
+    finally:
+        item._testcase = None
+
+
+def catching(item):
+    """Pytest's catching of warnings, with the item's filters."""
+    from _pytest.warnings import catch_warnings_for_item
+
+    return catch_warnings_for_item(config=item.config, ihook=item.ihook, when="runtest", item=item)

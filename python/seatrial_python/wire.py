@@ -1,0 +1,122 @@
+"""What goes over descriptors: messages in packets, fields in packets, and lines of JSON.
+
+JSON can hold less than Python, and Rust's strings less than Python's. `encode` keeps what a receiver can
+bring back, and says so where it cannot: an object that JSON does not know becomes `{"$repr": "..."}`.
+"""
+
+import json
+import os
+import re
+
+PACKET = 96 * 1024
+LONE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text):
+    """The text with halves of surrogate pairs, which UTF-8 does not know, as visible escapes."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return LONE.sub(lambda found: "\\u%04x" % ord(found.group()), text)
+    return text
+
+
+def encode(value):
+    """One line of JSON in UTF-8, without its line end."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=foreign)
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return LONE.sub(lambda found: "\\\\u%04x" % ord(found.group()), text).encode("utf-8")
+
+
+def foreign(value):
+    """What stands in JSON for an object that it does not know."""
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    try:
+        return {"$repr": repr(value)}
+    except Exception as error:
+        return {"$repr": "<%s, whose repr raised %s>" % (type(value).__name__, type(error).__name__)}
+
+
+class Told(object):
+    """Stands for an object of another process: it prints as that one did."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __repr__(self):
+        return self.text
+
+
+def decode(raw):
+    """The value of one line or message."""
+    if isinstance(raw, bytes):
+        raw = raw.decode("utf-8")
+    return json.loads(raw, object_hook=told)
+
+
+def told(pairs):
+    """Brings back what `foreign` could not say."""
+    if len(pairs) == 1 and "$repr" in pairs:
+        return Told(pairs["$repr"])
+    return pairs
+
+
+class Messages(object):
+    """JSON messages of any size, cut into packets that begin with `+` (more follows) or `.` (the last)."""
+
+    def __init__(self, channel):
+        self.channel = channel
+
+    def send(self, message):
+        """Sends all of it, waiting where the other end is slow."""
+        raw = encode(message)
+        room = PACKET - 1
+        count = max(1, -(-len(raw) // room))
+        for number in range(count):
+            mark = b"." if number == count - 1 else b"+"
+            self.channel.sendall(mark + raw[number * room:(number + 1) * room])
+
+    def receive(self):
+        """The next message, or None when the other end is closed."""
+        parts = []
+        while True:
+            packet = self.channel.recv(PACKET + 1)
+            if not packet:
+                return None
+            parts.append(packet[1:])
+            if packet[:1] == b".":
+                return decode(b"".join(parts))
+
+
+class Fields(object):
+    """Packets of fields that NUL separates: the warmer's channel."""
+
+    SIZE = 1 << 20
+
+    def __init__(self, channel):
+        self.channel = channel
+        # One for all packets: a new one of this size would be mapped and unmapped for each.
+        self.room = bytearray(self.SIZE)
+
+    def send(self, *fields):
+        """One packet."""
+        self.channel.sendall("\0".join(str(field) for field in fields).encode("utf-8"))
+
+    def receive(self):
+        """The fields of the next packet, or None when the other end is closed."""
+        size = self.channel.recv_into(self.room)
+        if not size:
+            return None
+        return self.room[:size].decode("utf-8").split("\0", 2)
+
+
+def write_all(descriptor, raw):
+    """Writes all bytes, however small the pipe."""
+    view = memoryview(raw)
+    while view:
+        view = view[os.write(descriptor, view):]
