@@ -24,14 +24,18 @@ impl Root {
     /// What the job that has just ended wrote outside the fresh directories: each written layer is handed out and a
     /// clean one put in its place. `None`: something was written that cannot be renewed; the slot must be rebuilt.
     pub(crate) fn renew(&mut self, written: &mut Vec<Written>) -> Option<()> {
-        let dirty = self.overlays.iter().filter(|overlay| overlay.is_dirty());
-        written.extend(dirty.filter_map(Overlay::written));
+        let mut any = false;
+        for overlay in self.overlays.iter().filter(|overlay| overlay.is_dirty()) {
+            any = true;
+            written.extend(overlay.written());
+        }
         for part in &mut self.skeleton {
             if part.is_dirty() {
                 part.renew()?;
             }
         }
-        for index in 0..self.overlays.len() {
+        // Mostly none is, and one look at each is enough.
+        for index in 0..if any { self.overlays.len() } else { 0 } {
             // One that lies below another has been renewed with it.
             if self.overlays[index].is_dirty() {
                 self.mount_again_at(index).ok()?;

@@ -40,7 +40,7 @@ pub(crate) struct Room {
     pub(crate) project: PathBuf,
     /// The private TMPDIR of process isolation.
     pub(crate) tmp: PathBuf,
-    _dirs: [TempDir; 2],
+    dirs: [TempDir; 2],
 }
 
 /// How a job did.
@@ -102,8 +102,7 @@ impl Room {
             tmp: tmp.clone(),
         };
         let (slot, stage) = Slot::start(&spec, None, |_| Ok(())).unwrap();
-        let mut room =
-            Self { slot: Some(slot), stage, zygote: None, tag: 0, home, project, tmp, _dirs: dirs };
+        let mut room = Self { slot: Some(slot), stage, zygote: None, tag: 0, home, project, tmp, dirs };
         let message = room.slot().wait(LONG);
         assert!(matches!(message, Some(SlotMessage::Ready { .. })), "{kind:?}: {message:?}");
         room.zygote = room.slot().zygote().and_then(|pid| Pid::from_raw(pid.cast_signed()));
@@ -199,6 +198,18 @@ impl Drop for Room {
         let _ = self.stage.wait();
         if let Some(pid) = self.zygote {
             let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+        open_all(&self.dirs[0].path().join("layers"));
+    }
+}
+
+/// Overlayfs leaves directories that nobody may enter, and that could not be removed.
+fn open_all(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_all(&entry.path());
         }
     }
 }
