@@ -81,11 +81,6 @@ fn shared_folders_of_others_can_be_written() {
 #[test]
 fn slots_that_are_made_anew_leave_no_dead_processes() {
     let world = world();
-    if !world.is_root() {
-        // Only root may do what costs a new slot; another user's job is refused there.
-        world.sh("chmod 700 /").tells("Operation not permitted");
-        return;
-    }
     // Each job costs a slot; the last one looks at the command's own children while the run goes on.
     let script = "chmod 700 /; test {index} -lt 12 || sleep 1000";
     let started =
