@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 
-from seatrial_python import contract, coverage_share, hazards, listing, reports, terminal, wire
+from seatrial_python import contract, coverage_share, hazards, imports, listing, reports, terminal, wire
 
 BATCH = 500
 
@@ -76,6 +76,7 @@ class Lister(object):
         self.unsafe_files = set()
         self.items = {}
         self.coverage = coverage_share.Sum()
+        self.imports = None
         for name in ("pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report"):
             self.mark(name)
 
@@ -105,6 +106,7 @@ class Lister(object):
         facts["nodes"] = contract.workers_inputs(session.config, self.settings)
         self.messages.send({"hello": facts})
         self.greeted = True
+        self.imports = imports.Imports()
 
     def pytest_make_collect_report(self, collector):
         """Finds modules that start threads when they are imported: they cannot be forked."""
@@ -177,7 +179,11 @@ class Lister(object):
 
     def tell_listed(self, count, exit):
         """Collection is over."""
-        self.messages.send({"listed": {"tests": count, "deselected": self.deselected, "exit": exit}})
+        facts = {"tests": count, "deselected": self.deselected, "exit": exit}
+        if exit is None and self.imports is not None:
+            files = {key[2] for key in self.items if len(key) == 3}
+            facts["imports"] = [wire.clean(name) for name in self.imports.names(files)]
+        self.messages.send({"listed": facts})
         self.listed = True
 
     def listen(self, session):

@@ -7,7 +7,7 @@ still set up is torn down. Its own reporters, caches and totals are silent: the 
 import gc
 import os
 
-from seatrial_python import capture, collecting, contract, coverage_share, forks, hazards, listing
+from seatrial_python import capture, collecting, contract, coverage_share, forks, hazards, imports, listing
 from seatrial_python import randomness, reports, terminal, warm_up, wide, wire
 
 LATE = "late"
@@ -19,7 +19,7 @@ def main(packet, channel):
     import pytest
 
     hazards.quiet_libraries()
-    plugin = Warmer(wire.Fields(channel), own_settings(packet))
+    plugin = Warmer(wire.Fields(channel), own_settings(packet), packet.get("imports") or [])
     status = pytest.main(list(packet["args"]), plugins=[plugin, plugin.collecting])
     # A session that has never come to its jobs must not look like one that has served them.
     return 0 if plugin.served else int(status) or 3
@@ -38,11 +38,12 @@ def own_settings(packet):
 class Warmer(object):
     """The plug-in of the warmer's session."""
 
-    def __init__(self, channel, settings):
+    def __init__(self, channel, settings, names):
         import pytest
 
         self.channel = channel
         self.settings = settings
+        self.imports = names
         self.served = False
         self.collecting = collecting.plugin()
         self.directory = os.getcwd()
@@ -155,6 +156,8 @@ class Warmer(object):
         """The items of a file by id, collected when first asked for; and what was wrong with it, or None."""
         if file not in self.modules:
             self.modules[file] = self.collect(file)
+            # Only now is the file's own folder in the search path, if pytest puts it there.
+            self.imports = imports.repeat(self.imports)
         return self.modules[file]
 
     def collect(self, file):

@@ -4,7 +4,7 @@
 //! are a group too, so that a slot keeps to the file that it has imported, but any slot may help with them.
 
 use crate::planner::{PlanAction, PlanEvent, Planner};
-use seatrial_frameworks::pytest::helper::{How, Last, TestKey, payload_for, with_nodes};
+use seatrial_frameworks::pytest::helper::{How, Last, TestKey, payload_for, with_findings};
 use seatrial_frameworks::pytest::listing::{Hello, JobOf, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct PytestPlan {
     warmer: Launch,
     limits: Limits,
+    /// pytest's first words.
+    hello: Hello,
     /// What has been collected so far.
     collected: Vec<ListedTest>,
     /// The tests of each job, until it has ended.
@@ -50,6 +52,7 @@ impl PytestPlan {
         Self {
             warmer,
             limits,
+            hello: Hello::default(),
             collected: Vec::new(),
             jobs: BTreeMap::new(),
             listed: false,
@@ -59,7 +62,7 @@ impl PytestPlan {
 
     fn told(&mut self, message: &[u8], out: &mut Vec<PlanAction>) {
         match read_message(message) {
-            Ok(Message::Hello(hello)) => self.greet(&hello, out),
+            Ok(Message::Hello(hello)) => self.greet(hello, out),
             Ok(Message::Tests(tests)) => self.collected.extend(tests),
             Ok(Message::Problem { id, text }) => out.push(problem(&id, text)),
             // A file may be collected twice, and skip what it holds each time.
@@ -78,8 +81,8 @@ impl PytestPlan {
         }
     }
 
-    /// pytest has begun: what it hands to workers goes to the warm interpreters.
-    fn greet(&mut self, hello: &Hello, out: &mut Vec<PlanAction>) {
+    /// pytest has begun: what it hands to workers is for the warm interpreters.
+    fn greet(&mut self, hello: Hello, out: &mut Vec<PlanAction>) {
         if hello.pytest.is_none() {
             out.push(PlanAction::Notice {
                 level: NoticeLevel::Error,
@@ -90,10 +93,7 @@ impl PytestPlan {
                 ),
             });
         }
-        if let Some(warm) = &mut self.warmer.warm {
-            warm.first_packet = Bytes(with_nodes(&warm.first_packet.0, &hello.nodes));
-        }
-        out.push(PlanAction::Launch(LaunchId(0), self.warmer.clone()));
+        self.hello = hello;
     }
 
     fn all_listed(&mut self, all: &ListedAll, out: &mut Vec<PlanAction>) {
@@ -107,6 +107,12 @@ impl PytestPlan {
         }
         if all.exit.is_none() {
             if collected.len() as u64 == all.tests {
+                let mut warmer = self.warmer.clone();
+                if let Some(warm) = &mut warmer.warm {
+                    warm.first_packet =
+                        Bytes(with_findings(&warm.first_packet.0, &self.hello.nodes, &all.imports));
+                }
+                out.push(PlanAction::Launch(LaunchId(0), warmer));
                 self.add(collected, out);
             } else {
                 let text =

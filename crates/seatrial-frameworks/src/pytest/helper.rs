@@ -44,6 +44,7 @@ const MODULES: &[(&str, &str)] = &[
     source!("coverage_share"),
     source!("forks"),
     source!("hazards"),
+    source!("imports"),
     source!("lister"),
     source!("listing"),
     source!("randomness"),
@@ -186,12 +187,17 @@ impl FirstPacket<'_> {
     }
 }
 
-/// A warmer's first packet with what plug-ins hand to the worker of each slot; a warmer knows its slot's number from
-/// `SEATRIAL_SLOT`.
+/// A warmer's first packet with what the lister has found out: what plug-ins hand to the worker of each slot (a warmer
+/// knows its slot's number from `SEATRIAL_SLOT`), and the modules that the collection has imported, if there is room.
 #[must_use]
-pub fn with_nodes(packet: &[u8], nodes: &[Value]) -> Vec<u8> {
-    let Some(open) = packet.strip_suffix(b"}").filter(|_| !nodes.is_empty()) else { return packet.to_vec() };
-    [open, format!(r#","nodes":{}}}"#, Value::from(nodes)).as_bytes()].concat()
+pub fn with_findings(packet: &[u8], nodes: &[Value], imports: &[String]) -> Vec<u8> {
+    let Some(open) = packet.strip_suffix(b"}") else { return packet.to_vec() };
+    let findings = |imports: &[String]| {
+        let more = format!(r#","nodes":{},"imports":{}}}"#, Value::from(nodes), Value::from(imports));
+        [open, more.as_bytes()].concat()
+    };
+    let all = findings(imports);
+    if all.len() > MAX_FIRST_PACKET { findings(&[]) } else { all }
 }
 
 /// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.

@@ -104,7 +104,7 @@ pub enum JobOf {
 }
 
 /// The end of collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ListedAll {
     /// How many tests there are. When another number came, some were lost.
     pub tests: u64,
@@ -113,6 +113,9 @@ pub struct ListedAll {
     /// pytest's exit status when nothing will run.
     #[serde(default)]
     pub exit: Option<i32>,
+    /// Modules that the collection has imported, in their order.
+    #[serde(default)]
+    pub imports: Vec<String>,
 }
 
 /// Why some bytes are no message of the lister.

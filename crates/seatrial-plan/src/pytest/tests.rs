@@ -10,7 +10,7 @@ fn bench() -> Bench<PytestPlan> {
     let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default()));
     assert_eq!(bench.feed(PlanEvent::Begin), [""; 0]);
     let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}]}}"#;
-    assert_eq!(say(&mut bench, hello), ["launch 0 python"]);
+    assert_eq!(say(&mut bench, hello), [""; 0]);
     bench
 }
 
@@ -27,7 +27,11 @@ fn test(id: &str, n: u32, wide: bool, job: &str, more: &str) -> String {
 fn listed(bench: &mut Bench<PytestPlan>, tests: &[String]) -> Vec<String> {
     let said = say(bench, &format!(r#"{{"tests":[{}]}}"#, tests.join(",")));
     assert_eq!(said, [""; 0], "nothing begins before all is known");
-    say(bench, &format!(r#"{{"listed":{{"tests":{},"deselected":0,"exit":null}}}}"#, tests.len()))
+    let listed =
+        format!(r#"{{"listed":{{"tests":{},"deselected":0,"exit":null,"imports":["os"]}}}}"#, tests.len());
+    let mut said = say(bench, &listed);
+    assert_eq!(said.remove(0), "launch 0 python");
+    said
 }
 
 fn near(bench: &Bench<PytestPlan>) -> Vec<(u32, bool)> {

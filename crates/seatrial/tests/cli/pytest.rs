@@ -228,3 +228,16 @@ fn in_the_models_words(event: &serde_json::Value) -> Option<String> {
     // Equal ids have numbers in our names.
     Some(format!("{group}::{}\t{word}", name.trim_end_matches(" (2)")))
 }
+
+#[test]
+fn what_another_files_import_has_bound_is_there_as_in_plain_pytest() {
+    let world = world();
+    world.write("pkg/__init__.py", "");
+    world.write("pkg/sub.py", "x = 1\n");
+    world.write("conftest.py", "");
+    world.write("test_a.py", "import pkg.sub\ndef test_binds(): assert pkg.sub.x\n");
+    world.write("test_b.py", "import pkg\ndef test_relies_on_it(): assert pkg.sub.x == 1\n");
+    pytest(&world, &["-n", "2"]).exits(0);
+    // Without the other file there is nothing that binds it, here as there.
+    pytest(&world, &["test_b.py"]).exits(1).tells("AttributeError");
+}
