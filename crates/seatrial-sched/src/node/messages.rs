@@ -80,7 +80,7 @@ pub enum NodeEvent {
         /// Kill without asking first.
         hard: bool,
     },
-    /// Clock: [`NodeMachine::wake_at`] has come.
+    /// Clock: [`crate::NodeMachine::wake_at`] has come.
     Tick,
     /// Engine: the mean duration of this run's jobs so far, when there is one.
     Expected {

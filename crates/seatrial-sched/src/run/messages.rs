@@ -33,7 +33,7 @@ pub struct JobResult {
     pub usage: Usage,
     /// What it wrote.
     pub output: Output,
-    /// What was read from end and output. For [`JobKind::Verdict`] an empty list is an error, never a pass.
+    /// What was read from end and output. For [`seatrial_model::JobKind::Verdict`] an empty list is an error, never a pass.
     pub verdicts: Vec<Verdict>,
     /// Things to tell the reader beside the outcome, one sentence each.
     pub notes: Vec<String>,
