@@ -4,7 +4,7 @@
 //! are a group too, so that a slot keeps to the file that it has imported, but any slot may help with them.
 
 use crate::planner::{PlanAction, PlanEvent, Planner};
-use seatrial_frameworks::pytest::helper::{How, Last, TestKey, payload_for, with_findings};
+use seatrial_frameworks::pytest::helper::{How, Last, TestKey, function_key, payload_for, with_findings};
 use seatrial_frameworks::pytest::listing::{Hello, JobOf, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
@@ -148,11 +148,12 @@ impl PytestPlan {
         }
         let last_of_group: BTreeMap<Option<Near>, usize> =
             jobs.iter().enumerate().map(|(at, (first, _))| (groups.near(first), at)).collect();
+        let functions = functions(&jobs);
         for (at, (first, keys)) in jobs.into_iter().enumerate() {
             let number = u32::try_from(at).unwrap_or(u32::MAX);
             let near = groups.near(&first);
             let last = near.is_some_and(|near| near.together) && last_of_group.get(&near) == Some(&at);
-            out.push(PlanAction::Job(self.job(JobId(number), &first, &keys, (near, last))));
+            out.push(PlanAction::Job(self.job(JobId(number), &first, &keys, (near, last), &functions)));
             self.jobs.insert(JobId(number), keys);
         }
     }
@@ -164,6 +165,7 @@ impl PytestPlan {
         first: &ListedTest,
         keys: &[Key],
         (near, last): (Option<Near>, bool),
+        functions: &Functions,
     ) -> JobSpec {
         let whole = first.job == JobOf::File;
         let how = How { batch: whole, fresh: whole, last: if last { Last::OfGroup } else { Last::No } };
@@ -177,7 +179,11 @@ impl PytestPlan {
             launch: LaunchId(0),
             kind: JobKind::Verdict,
             test,
-            args: vec![payload_for(&first.file, &tests, how).as_str().into()],
+            args: vec![
+                payload_for(&first.file, &tests, how, &|id| functions.siblings(&first.file, id))
+                    .as_str()
+                    .into(),
+            ],
             env: Vec::new(),
             reading: Reading::Pytest {
                 tests: if keys.len() > 1 {
@@ -278,6 +284,32 @@ impl Planner for PytestPlan {
             | PlanEvent::RunningLow => {}
         }
     }
+}
+
+/// The ids of parametrised tests by file and function.
+#[derive(Default)]
+struct Functions(BTreeMap<(String, String), Vec<String>>);
+
+/// A function with more tests than this would make its jobs too long.
+const SIBLINGS: usize = 64;
+
+impl Functions {
+    /// All ids of the test's function, where there are parameters that may change.
+    fn siblings(&self, file: &str, id: &str) -> &[String] {
+        let ids = self.0.get(&(file.to_owned(), function_key(id).to_owned()));
+        ids.filter(|ids| id.contains('[') && ids.len() <= SIBLINGS).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn functions(jobs: &[(ListedTest, Vec<Key>)]) -> Functions {
+    let mut functions = Functions::default();
+    for (first, keys) in jobs {
+        for key in keys {
+            let function = (first.file.clone(), function_key(&key.id).to_owned());
+            functions.0.entry(function).or_default().push(key.id.clone());
+        }
+    }
+    functions
 }
 
 impl Groups {

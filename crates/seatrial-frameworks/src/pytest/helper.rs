@@ -203,7 +203,7 @@ pub fn with_findings(packet: &[u8], nodes: &[Value], imports: &[String]) -> Vec<
 /// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.
 #[must_use]
 pub fn last_payload() -> String {
-    payload_for("", &[], How { last: Last::OfSession, ..How::default() })
+    payload_for("", &[], How { last: Last::OfSession, ..How::default() }, &|_| &[])
 }
 
 /// What is to be torn down after a job.
@@ -229,22 +229,32 @@ pub struct How {
     pub last: Last,
 }
 
-/// The payload of a job: these tests of this file, all in one fork if `batch`.
+/// The payload of a job: these tests of this file, run in this way. `siblings` gives the ids of all tests of a test's
+/// function, if it is worth while: by them a test is found whose id is another at each collection.
 #[must_use]
-pub fn payload(file: &str, tests: &[TestKey<'_>], batch: bool) -> String {
-    payload_for(file, tests, How { batch, ..How::default() })
-}
-
-/// The payload of a job: these tests of this file, run in this way.
-#[must_use]
-pub fn payload_for(file: &str, tests: &[TestKey<'_>], how: How) -> String {
-    let tests: Vec<Value> = tests.iter().map(|test| json!({"id": test.id, "n": test.n})).collect();
+pub fn payload_for<'a>(
+    file: &str,
+    tests: &[TestKey<'_>],
+    how: How,
+    siblings: &dyn Fn(&str) -> &'a [String],
+) -> String {
+    let of_test = |test: &TestKey<'_>| match siblings(test.id) {
+        [] => json!({"id": test.id, "n": test.n}),
+        of => json!({"id": test.id, "n": test.n, "of": of}),
+    };
+    let tests: Vec<Value> = tests.iter().map(of_test).collect();
     let last = match how.last {
         Last::No => Value::from(false),
         Last::OfGroup => Value::from(true),
         Last::OfSession => Value::from("session"),
     };
     json!({"file": file, "tests": tests, "batch": how.batch, "fresh": how.fresh, "last": last}).to_string()
+}
+
+/// What the ids of a function's tests have in common: all before the parameters.
+#[must_use]
+pub fn function_key(id: &str) -> &str {
+    id.split('[').next().unwrap_or(id)
 }
 
 /// An argument as a JSON string. A byte that is not UTF-8 becomes the half of a surrogate pair by which Python's

@@ -61,7 +61,7 @@ fn each_test_is_a_job_near_its_file() {
             "listed a.py: 2",
             "listed b.py: 2",
             r#"Verdict 0: a.py one | {"batch":false,"file":"/p/a.py","fresh":false,"last":false,"tests":[{"id":"a.py::one","n":0}]}"#,
-            r#"Verdict 1: a.py K::two[x] | {"batch":false,"file":"/p/a.py","fresh":false,"last":false,"tests":[{"id":"a.py::K::two[x]","n":0}]}"#,
+            r#"Verdict 1: a.py K::two[x] | {"batch":false,"file":"/p/a.py","fresh":false,"last":false,"tests":[{"id":"a.py::K::two[x]","n":0,"of":["a.py::K::two[x]"]}]}"#,
             r#"Verdict 2: b.py one | {"batch":false,"file":"/p/b.py","fresh":false,"last":false,"tests":[{"id":"b.py::one","n":0}]}"#,
             r#"Verdict 3: b.py two | {"batch":false,"file":"/p/b.py","fresh":false,"last":true,"tests":[{"id":"b.py::two","n":0}]}"#,
             "complete",

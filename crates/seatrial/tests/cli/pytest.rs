@@ -241,3 +241,16 @@ fn what_another_files_import_has_bound_is_there_as_in_plain_pytest() {
     // Without the other file there is nothing that binds it, here as there.
     pytest(&world, &["test_b.py"]).exits(1).tells("AttributeError");
 }
+
+#[test]
+fn a_test_whose_id_is_another_at_each_collection_is_run_once() {
+    let world = world();
+    world.write(
+        "test_a.py",
+        "import pytest, time\n\
+         @pytest.mark.parametrize('x', ['fixed', repr(time.time_ns())])\n\
+         def test_it(x): assert x\n",
+    );
+    let ran = pytest(&world, &[]).exits(0);
+    assert_eq!(outcomes(&ran).len(), 2, "{ran:?}");
+}

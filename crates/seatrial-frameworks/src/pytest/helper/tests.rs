@@ -2,7 +2,7 @@
 
 use super::{
     BOOT, BOOT_MODULE, FirstPacket, How, Last, MAX_FIRST_PACKET, MODULES, Role, Rule, Settings, Slot,
-    TestKey, TooLong, payload, payload_for,
+    TestKey, TooLong, function_key, payload_for,
 };
 use seatrial_model::Bytes;
 use serde_json::{Value, json};
@@ -95,7 +95,8 @@ fn boot_leaves_the_working_directory_before_it_imports() {
 #[test]
 fn a_payload_names_its_tests() {
     let tests = [TestKey { id: "t.py::a[\u{0}\n\"]", n: 0 }, TestKey { id: "t.py::b", n: 4 }];
-    let text = payload("/p/t \"1\".py", &tests, true);
+    let together = How { batch: true, ..How::default() };
+    let text = payload_for("/p/t \"1\".py", &tests, together, &|_| &[]);
     assert!(!text.contains('\0'), "fields of the warmer's packets end with it");
     let expected = json!({
         "file": "/p/t \"1\".py",
@@ -106,14 +107,24 @@ fn a_payload_names_its_tests() {
     });
     assert_eq!(read(text.as_bytes()), expected);
     assert_eq!(
-        read(payload("f", &[], false).as_bytes()),
+        read(payload_for("f", &[], How::default(), &|_| &[]).as_bytes()),
         json!({"file": "f", "tests": [], "batch": false, "fresh": false, "last": false})
     );
     for (last, json) in
         [(Last::No, json!(false)), (Last::OfGroup, json!(true)), (Last::OfSession, json!("session"))]
     {
-        let text = payload_for("f", &[], How { batch: false, fresh: true, last });
+        let text = payload_for("f", &[], How { batch: false, fresh: true, last }, &|_| &[]);
         let expected = json!({"file": "f", "tests": [], "batch": false, "fresh": true, "last": json});
         assert_eq!(read(text.as_bytes()), expected);
     }
+}
+
+#[test]
+fn tests_whose_ids_may_change_travel_with_their_siblings() {
+    let ids = ["t.py::a[12:00]".to_owned(), "t.py::a[x]".to_owned()];
+    let siblings = |id: &str| if function_key(id) == "t.py::a" { ids.as_slice() } else { &[] };
+    let tests = [TestKey { id: "t.py::a[x]", n: 0 }, TestKey { id: "t.py::b", n: 0 }];
+    let read = read(payload_for("t.py", &tests, How::default(), &siblings).as_bytes());
+    assert_eq!(read["tests"][0]["of"], json!(["t.py::a[12:00]", "t.py::a[x]"]));
+    assert_eq!(read["tests"][1], json!({"id": "t.py::b", "n": 0}));
 }
