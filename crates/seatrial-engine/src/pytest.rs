@@ -145,7 +145,8 @@ impl Source for Lister {
         loop {
             match self.finished.recv_timeout(Duration::from_millis(50)) {
                 Ok((exit, summary)) => {
-                    let text = Some(summary).filter(|text| !text.trim().is_empty());
+                    let text = Some(summary.trim_end()).filter(|text| !text.trim().is_empty());
+                    let text = text.map(|text| format!("pytest and its plug-ins say:\n{text}"));
                     let closing = Closing { text, ..Closing::default() };
                     // Where nothing was run, its status has been told with the end of collection.
                     return if lock(&self.state).exit.is_some() { closing } else { closing.judged(exit) };

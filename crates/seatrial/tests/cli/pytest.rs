@@ -254,3 +254,17 @@ fn a_test_whose_id_is_another_at_each_collection_is_run_once() {
     let ran = pytest(&world, &[]).exits(0);
     assert_eq!(outcomes(&ran).len(), 2, "{ran:?}");
 }
+
+#[test]
+fn a_plug_in_that_is_not_content_fails_the_run_and_is_heard() {
+    let world = world();
+    world.write(
+        "conftest.py",
+        "def pytest_sessionfinish(session):\n    session.exitstatus = 1\n\
+         def pytest_terminal_summary(terminalreporter):\n    terminalreporter.write_line('too few sails')\n",
+    );
+    world.write("test_a.py", "def test_it(): pass\n");
+    let ran = pytest(&world, &[]).exits(1);
+    assert_eq!(outcomes(&ran), pairs(&[("test_it", "pass")]), "{ran:?}");
+    ran.tells("too few sails");
+}
