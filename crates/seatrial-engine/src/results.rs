@@ -45,24 +45,18 @@ fn of_pytest(
 ) -> Judged {
     let names = if tests.is_empty() { std::slice::from_ref(&spec.test) } else { tests };
     let results = report::read(report, names.len(), &parts.end);
-    // Without a word of the engine's, its verdict is that of a reading that it leaves to us.
-    let overruled = engines.into_iter().next().filter(|verdict| verdict.outcome != Outcome::Error);
-    let overruled = overruled.or_else(|| match parts.end {
-        End::SlotLost | End::NotStarted { .. } => Some(Verdict {
-            test: spec.test.clone(),
-            outcome: Outcome::Lost,
-            reason: Some("its slot died".into()),
-        }),
-        End::Exit(_) | End::Signal(_) => None,
-    });
+    // Where a process came to an end of its own, an error of the engine's means no more than that we are to read.
+    let ended = matches!(parts.end, End::Exit(_) | End::Signal(_));
+    let overruled =
+        engines.into_iter().next().filter(|verdict| !(ended && verdict.outcome == Outcome::Error));
     let (mut verdicts, mut texts) = (Vec::new(), Vec::new());
-    let mut ended = false;
+    let mut found_running = false;
     for (test, result) in names.iter().zip(results) {
         let own = result.verdict(test.clone());
         let verdict = match &overruled {
-            // What had ended before stands; the next was running.
-            Some(word) if !(result.replay && result.ran) => {
-                let running = !std::mem::replace(&mut ended, true);
+            // Of several tests, those that had ended before stand; the next was running.
+            Some(word) if names.len() == 1 || !(result.replay && result.ran) => {
+                let running = !std::mem::replace(&mut found_running, true);
                 let reason = if running { word.reason.clone() } else { own.reason };
                 Verdict { test: test.clone(), outcome: word.outcome, reason }
             }
@@ -73,8 +67,12 @@ fn of_pytest(
         texts.push((!shown.is_empty()).then(|| Captured::whole(shown.into_bytes())));
         verdicts.push(verdict);
     }
-    if let ([text], true) = (&mut texts[..], output.stdout.is_empty()) {
-        output.stdout = text.take().unwrap_or_default();
+    // What a lone test's process wrote past pytest's capture is shown below its report.
+    if let [text] = &mut texts[..]
+        && let Some(text) = text.take()
+    {
+        output.stdout.total += text.total;
+        output.stdout.head.0.splice(0..0, text.head.0);
     }
     Judged { verdicts, output, texts }
 }

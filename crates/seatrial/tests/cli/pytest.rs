@@ -268,3 +268,11 @@ fn a_plug_in_that_is_not_content_fails_the_run_and_is_heard() {
     assert_eq!(outcomes(&ran), pairs(&[("test_it", "pass")]), "{ran:?}");
     ran.tells("too few sails");
 }
+
+#[test]
+fn without_capture_pytest_itself_runs_on_our_streams() {
+    let world = world();
+    world.write("test_a.py", "def test_it():\n    print('out in the open')\n    assert 0, 'aground'\n");
+    let ran = world.seatrial(["pytest", "--python", &python(), "-s"]).run().exits(1);
+    ran.tells("out in the open").tells("aground").tells("1 failed");
+}
