@@ -559,7 +559,7 @@ impl Local<'_> {
 }
 
 /// A result that no job stands for.
-fn late(Verdict { test, outcome, reason }: Verdict) -> Event {
+fn late(Verdict { test, outcome, reason }: Verdict, output: Output) -> Event {
     Event::AttemptFinished {
         test,
         attempt: Attempt::FIRST,
@@ -567,7 +567,7 @@ fn late(Verdict { test, outcome, reason }: Verdict) -> Event {
         reason,
         end: None,
         usage: Usage::default(),
-        output: Output::default(),
+        output,
         last: true,
         notes: Vec::new(),
     }

@@ -4,8 +4,8 @@ use super::{Local, late};
 use crate::inbox::Input;
 use crate::pool::Token;
 use seatrial_model::{
-    Attempt, Counts, End, Event, JobId, JobKind, JobSpec, LaunchId, Limits, NoticeLevel, Outcome, Reading,
-    SlotId, TestRef, Verdict,
+    Attempt, Counts, End, Event, JobId, JobKind, JobSpec, LaunchId, Limits, NoticeLevel, Outcome, Output,
+    Reading, SlotId, TestRef, Verdict,
 };
 use seatrial_plan::{PlanAction, PlanEvent};
 use seatrial_sandbox::{JobEnd, SlotMessage};
@@ -31,13 +31,13 @@ impl Local<'_> {
             self.reporting.tell(self.clock.now(), told);
         }
         for verdict in closing.verdicts {
-            self.tell_late(verdict, counts);
+            self.tell_late(verdict, Output::default(), counts);
         }
     }
 
-    fn tell_late(&mut self, verdict: Verdict, counts: &mut Counts) {
+    fn tell_late(&mut self, verdict: Verdict, output: Output, counts: &mut Counts) {
         counts.errors += u32::from(verdict.outcome.is_bad());
-        self.reporting.tell(self.clock.now(), late(verdict));
+        self.reporting.tell(self.clock.now(), late(verdict, output));
     }
 
     /// Gives each warm interpreter its last job and waits until all have ended.
@@ -65,7 +65,8 @@ impl Local<'_> {
         if !waiting.is_empty() && !interrupted {
             let reason = "what fixtures had set up for the session was not torn down in time".to_owned();
             let test = TestRef::new("pytest", "(teardown)");
-            self.tell_late(Verdict { test, outcome: Outcome::Error, reason: Some(reason) }, counts);
+            let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(reason) };
+            self.tell_late(verdict, Output::default(), counts);
         }
     }
 
@@ -119,9 +120,10 @@ impl Local<'_> {
 
     fn last_action(&mut self, action: PlanAction, counts: &mut Counts) {
         match action {
-            PlanAction::Judged { verdicts, .. } => {
+            PlanAction::Judged { verdicts, output, .. } => {
+                let mut said = Some(output);
                 for verdict in verdicts {
-                    self.tell_late(verdict, counts);
+                    self.tell_late(verdict, said.take().unwrap_or_default(), counts);
                 }
             }
             PlanAction::Tell(message) => self.source.tell(message),

@@ -276,3 +276,18 @@ fn without_capture_pytest_itself_runs_on_our_streams() {
     let ran = world.seatrial(["pytest", "--python", &python(), "-s"]).run().exits(1);
     ran.tells("out in the open").tells("aground").tells("1 failed");
 }
+
+#[test]
+fn a_session_fixture_that_cannot_be_torn_down_is_an_error_at_the_end() {
+    let world = world();
+    world.write(
+        "conftest.py",
+        "import pytest\n@pytest.fixture(scope='session')\ndef ship():\n    yield 1\n    raise RuntimeError('sank in the harbour')\n",
+    );
+    world.write("test_a.py", "def test_it(ship): assert ship\n");
+    let ran = pytest(&world, &["-n", "1"]).exits(1);
+    assert_eq!(outcomes(&ran), pairs(&[("test_it", "error"), ("test_it", "pass")]), "{ran:?}");
+    let told = ran.events_of("attempt-finished");
+    let text = told.iter().filter_map(|event| event["output"]["stdout"]["head"].as_str()).collect::<String>();
+    assert!(text.contains("raise RuntimeError('sank in the harbour')"), "{ran:?}");
+}
