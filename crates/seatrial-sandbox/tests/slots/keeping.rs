@@ -1,7 +1,7 @@
 //! What a warmer wrote stays; what a test wrote does not.
 
 use crate::Test;
-use crate::room::{COW, Kind, Room, py};
+use crate::room::{Kind, Room, cow, py};
 use seatrial_sandbox::JobEnd;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -24,7 +24,7 @@ fn places(room: &Room) -> String {
 }
 
 fn files_of_fixtures_stay_and_files_of_tests_go() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let places = places(&room);
         // A test that writes before anything was kept.
@@ -52,7 +52,7 @@ fn files_of_fixtures_stay_and_files_of_tests_go() {
 }
 
 fn deletions_stay() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let places = places(&room);
         room.warm(&format!("{places}\n[write(p + '/mine', 'mine') for p in places]"), &[]).reports("");
@@ -82,7 +82,7 @@ for p in places[:2]:
 }
 
 fn a_directory_made_anew_hides_the_one_below() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let places = places(&room);
         let anew = "import shutil\nfor p in places[:2]:
@@ -97,7 +97,7 @@ fn a_directory_made_anew_hides_the_one_below() {
 }
 
 fn nothing_reaches_the_host() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let fixture = format!("{}\n[write(p + '/room-x', 'new') for p in places]", places(&room));
         let change = "[write(p + '/file', 'changed') for p in places[:2]]";
@@ -112,7 +112,7 @@ fn nothing_reaches_the_host() {
 }
 
 fn many_layers_end_the_warmer() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let places = places(&room);
         let mut warmers = std::collections::BTreeSet::new();
@@ -145,7 +145,7 @@ say(len(os.listdir(places[0])) - {})",
 }
 
 fn fresh_directories_keep_modes_and_mounts() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let project = py(&room.project);
         let look = "say([oct(os.stat(p).st_mode & 0o7777) for p in ['/tmp', '/dev/shm', project]])";
@@ -163,7 +163,7 @@ os.mkfifo('/tmp/fifo'); os.symlink('/tmp/a', '/tmp/link')";
 }
 
 fn another_launch_finds_the_hosts_state() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let fixture = format!("{}\n[write(p + '/kept') for p in places]", places(&room));
         room.warm(&format!("{fixture}\nos.remove(places[0] + '/file')"), &[]).reports("");
@@ -206,7 +206,7 @@ fn objects_of_ipc() {
 }
 
 fn layers_that_tests_wrote_are_handed_out() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         let home = py(&room.home);
         let did = room.warm(

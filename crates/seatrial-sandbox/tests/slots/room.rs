@@ -25,8 +25,13 @@ pub(crate) enum Kind {
     Process,
 }
 
-/// Both kinds of copy-on-write.
-pub(crate) const COW: [Kind; 2] = [Kind::Memory, Kind::Disk];
+/// The kinds of copy-on-write that can be had. Layers cannot lie on an overlay, which is what a slot, or Docker, shows as
+/// the disk.
+pub(crate) fn cow() -> Vec<Kind> {
+    const OVERLAY: u64 = 0x794c_7630;
+    let on_overlay = rustix::fs::statfs("/var/tmp").unwrap().f_type as u64 == OVERLAY;
+    if on_overlay { vec![Kind::Memory] } else { vec![Kind::Memory, Kind::Disk] }
+}
 
 /// A slot with a directory of the host's in it.
 pub(crate) struct Room {

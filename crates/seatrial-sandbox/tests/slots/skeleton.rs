@@ -1,7 +1,7 @@
 //! What root writes where no layer lies, and what it may do to process 1.
 
 use crate::Test;
-use crate::room::{COW, Kind, Room};
+use crate::room::{Kind, Room, cow};
 use seatrial_sandbox::JobEnd;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -22,7 +22,7 @@ const STATE: &str = "for top in / /dev; do
     done; stat -f -c '%f %d' / /dev";
 
 fn what_is_made_is_removed() {
-    for kind in COW {
+    for kind in cow() {
         let mut room = Room::new(kind);
         if !is_root() {
             // Nobody else may write there.
