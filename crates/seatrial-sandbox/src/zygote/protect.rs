@@ -34,13 +34,18 @@ impl Protected {
     /// Puts back what was changed. False when that is refused.
     pub(super) fn restore(&self) -> bool {
         self.0.iter().all(|setting| {
-            if read(&setting.file).as_ref() == Some(&setting.text) {
+            if is(&setting.file, &setting.text) {
                 return true;
             }
             let value = [setting.prefix.as_bytes(), setting.text.trim_ascii_end()].concat();
-            setting.file.write_at(&value, 0).is_ok() && read(&setting.file).as_ref() == Some(&setting.text)
+            setting.file.write_at(&value, 0).is_ok() && is(&setting.file, &setting.text)
         })
     }
+}
+
+fn is(file: &File, wanted: &[u8]) -> bool {
+    let mut text = [0u8; 32];
+    file.read_at(&mut text, 0).is_ok_and(|length| text[..length] == *wanted)
 }
 
 fn read(file: &File) -> Option<Vec<u8>> {
