@@ -112,6 +112,17 @@ impl Local<'_> {
             for action in actions {
                 self.last_action(action, counts);
             }
+            if end != End::Exit(0) {
+                // Whether what was set up could be torn down is not known: that is no pass.
+                let how = match end {
+                    End::Signal(signal) => format!("it was killed by signal {signal}"),
+                    End::Exit(code) => format!("it exited with {code}"),
+                    End::SlotLost | End::NotStarted { .. } => "its slot died".to_owned(),
+                };
+                let reason = format!("the interpreter of slot {} did not end its teardown: {how}", id.0);
+                let verdict = Verdict { test: spec.test, outcome: Outcome::Error, reason: Some(reason) };
+                self.tell_late(verdict, Output::default(), counts);
+            }
             if end == End::SlotLost {
                 return;
             }

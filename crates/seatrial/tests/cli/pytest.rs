@@ -291,3 +291,23 @@ fn a_session_fixture_that_cannot_be_torn_down_is_an_error_at_the_end() {
     let text = told.iter().filter_map(|event| event["output"]["stdout"]["head"].as_str()).collect::<String>();
     assert!(text.contains("raise RuntimeError('sank in the harbour')"), "{ran:?}");
 }
+
+#[test]
+fn an_interpreter_that_dies_in_its_last_teardown_is_an_error() {
+    for death in ["os.kill(os.getpid(), 9)", "os._exit(0)"] {
+        let world = world();
+        world.write(
+            "conftest.py",
+            format!(
+                "import os, pytest\n@pytest.fixture(scope='session')\ndef ship():\n    yield 1\n    {death}\n"
+            ),
+        );
+        world.write("test_a.py", "def test_it(ship): assert ship\n");
+        let ran = pytest(&world, &["-n", "1"]).exits(1);
+        assert_eq!(
+            outcomes(&ran),
+            pairs(&[("(teardown)", "error"), ("test_it", "pass")]),
+            "{death}: {ran:?}"
+        );
+    }
+}
