@@ -1,11 +1,12 @@
 //! The end of a run: warm interpreters tear down what they have set up, and the source says its last words.
 
 use super::{Local, late};
+use crate::capture::drain;
 use crate::inbox::Input;
 use crate::pool::Token;
 use seatrial_model::{
-    Attempt, Counts, End, Event, JobId, JobKind, JobSpec, LaunchId, Limits, NoticeLevel, Outcome, Output,
-    Reading, SlotId, TestRef, Verdict,
+    Attempt, Captured, Counts, End, Event, JobId, JobKind, JobSpec, LaunchId, Limits, NoticeLevel, Outcome,
+    Output, Reading, SlotId, TestRef, Verdict,
 };
 use seatrial_plan::{PlanAction, PlanEvent};
 use seatrial_sandbox::{JobEnd, SlotMessage};
@@ -62,11 +63,38 @@ impl Local<'_> {
                 }
             }
         }
+        self.read_what_is_left(counts);
         if !waiting.is_empty() && !interrupted {
             let reason = "what fixtures had set up for the session was not torn down in time".to_owned();
             let test = TestRef::new("pytest", "(teardown)");
             let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(reason) };
             self.tell_late(verdict, Output::default(), counts);
+        }
+    }
+
+    /// An interpreter that was dismissed during the run may have reported its teardown after its last job was read.
+    fn read_what_is_left(&mut self, counts: &mut Counts) {
+        if !self.launches.values().any(|prepared| prepared.warm.is_some()) {
+            return;
+        }
+        let (mut left, buffer) = (Vec::new(), &mut self.buffer);
+        for (_, slot) in self.pool.slots() {
+            for set in 0..2 {
+                drain(slot.slot.pipe(set, 2), buffer, |bytes| left.extend_from_slice(bytes));
+            }
+        }
+        if !left.is_empty() {
+            self.settle_late(JobId(u32::MAX), End::Exit(0), Captured::whole(left), counts);
+        }
+    }
+
+    /// Lets the planner read a report that came after all results.
+    fn settle_late(&mut self, job: JobId, end: End, report: Captured, counts: &mut Counts) {
+        let mut actions = Vec::new();
+        let settled = PlanEvent::Settled { job, end: Some(end), report, verdicts: Vec::new() };
+        self.planner.handle(settled, &mut actions);
+        for action in actions {
+            self.last_action(action, counts);
         }
     }
 
@@ -106,12 +134,7 @@ impl Local<'_> {
             let Some((slot, folder)) = self.pool.slot_and_spill(id) else { return };
             let Some(job) = slot.ended(now, &mut self.buffer, folder) else { return };
             let (spec, _, _, report) = job.output();
-            let mut actions = Vec::new();
-            let settled = PlanEvent::Settled { job: spec.job, end: Some(end), report, verdicts: Vec::new() };
-            self.planner.handle(settled, &mut actions);
-            for action in actions {
-                self.last_action(action, counts);
-            }
+            self.settle_late(spec.job, end, report, counts);
             if end != End::Exit(0) {
                 // Whether what was set up could be torn down is not known: that is no pass.
                 let how = match end {
