@@ -121,6 +121,20 @@ impl Lister {
         move || lock(&state).clone()
     }
 
+    /// When there was nothing to run, pytest has said why on its own streams.
+    fn in_its_own_words(&self) -> Closing {
+        // It ends now, and with it what it says.
+        for _ in 0..100 {
+            if self.threads.iter().all(JoinHandle::is_finished) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let said = String::from_utf8_lossy(&lock(&self.state).said).into_owned();
+        let text = Some(said.trim_end()).filter(|said| !said.is_empty());
+        Closing { text: text.map(|said| format!("pytest says:\n{said}")), ..Closing::default() }
+    }
+
     fn kill(&self) {
         if let Some(group) = self.group {
             let _ = kill_process_group(group, Signal::KILL);
@@ -139,7 +153,7 @@ impl Source for Lister {
         if !lock(&self.state).listed {
             // It still collects, or has failed to: there is no session to finish.
             self.kill();
-            return Closing::default();
+            return self.in_its_own_words();
         }
         self.tell(replay::end(reason));
         loop {
@@ -149,7 +163,8 @@ impl Source for Lister {
                     let text = text.map(|text| format!("pytest and its plug-ins say:\n{text}"));
                     let closing = Closing { text, ..Closing::default() };
                     // Where nothing was run, its status has been told with the end of collection.
-                    return if lock(&self.state).exit.is_some() { closing } else { closing.judged(exit) };
+                    let ran_nothing = lock(&self.state).exit.is_some();
+                    return if ran_nothing { self.in_its_own_words() } else { closing.judged(exit) };
                 }
                 Err(RecvTimeoutError::Timeout) if is_interrupted() => {
                     self.kill();

@@ -130,7 +130,6 @@ fn run_tests(
     settings.header.revision = revision.and_then(Revision::answer);
     let watch = lister.watch();
     let exit_code = move |counts: &Counts, interrupted: bool| code(&watch(), counts, interrupted);
-    let watch = lister.watch();
     let end = seatrial_engine::run(
         &mut settings,
         &facts,
@@ -143,7 +142,6 @@ fn run_tests(
     .map_err(|text| {
         Error::new(exit::INCOMPLETE, text).hint("`seatrial doctor` tells what this machine lacks")
     })?;
-    say_what_pytest_said(&watch());
     subscribers::say_problems(&end.problems);
     Ok(end.exit_code)
 }
@@ -161,14 +159,6 @@ fn code(state: &ListerState, counts: &Counts, interrupted: bool) -> u8 {
             (exit::OK, Some(1)) => exit::FAILED,
             (code, _) => code,
         },
-    }
-}
-
-/// When there was nothing to run, pytest has said why on its own streams.
-fn say_what_pytest_said(state: &ListerState) {
-    if (state.exit.is_some() || !state.listed) && !state.said.is_empty() {
-        use std::io::Write;
-        let _ = std::io::stderr().write_all(&state.said);
     }
 }
 
