@@ -4,8 +4,9 @@ import atexit
 import fcntl
 import mmap
 import os
-import signal
+import struct
 import sys
+import time
 import traceback
 import warnings
 
@@ -15,6 +16,14 @@ FIRST = 3
 LAST = 9
 HIGH = 200
 NOT_RUN = 70
+# Tests of a checked batch, and the seconds of processor and of wall time after which it takes no further one: a fork
+# costs some milliseconds, of which the machine's load makes more by the clock.
+TESTS = 32
+WORK = 0.03
+WAIT = 0.25
+
+
+WORD = struct.Struct("=?I?")
 
 
 class Forks(object):
@@ -23,12 +32,19 @@ class Forks(object):
     def __init__(self, warmer):
         self.warmer = warmer
         self.channel = warmer.channel
-        # Shared with the test's process, which sets it at its own end: an exit status can be anybody's.
-        self.over = mmap.mmap(-1, 1)
+        # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
+        # is over, how many of its tests have run, and whether one has failed.
+        self.word = mmap.mmap(-1, WORD.size)
 
-    def run(self, group, lines):
-        """Positions and collected items, in one process; its status."""
-        return self.fork(lambda lines: self.in_child(group, lines), lines, [place for place, _ in group])
+    def run(self, group, lines, checked):
+        """Positions and collected items, in one process: its status, how many have run, and whether one has failed.
+        None has when the process did not come to its own end."""
+        status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
+        over, ran, failed = WORD.unpack(self.word[:])
+        if not over and len(group) == 1:
+            # It may have taken its first line along: then nobody would know whose death this was.
+            self.warmer.tell([{"test": group[0][0], "start": True}])
+        return status, ran if over else 0, failed
 
     def run_file(self, file, tests):
         """A file that is collected in the test's own process; its status."""
@@ -48,24 +64,24 @@ class Forks(object):
             for place, item in found:
                 if item is None:
                     lines.add({"test": place, "missing": "it was not there when its file was collected again"})
-            self.run_items([pair for pair in found if pair[1] is not None], lines)
+            self.run_items([pair for pair in found if pair[1] is not None], lines, False)
 
         warmer.leave(warmer.session_only())
         warmer.keep()
-        return self.fork(child, warmer.lines(), places)
+        return self.fork(child, warmer.lines())
 
     # -- the warmer's side
 
-    def fork(self, child, lines, places):
+    def fork(self, child, lines):
         """Forks, waits, and tells the zygote."""
         lines.flush()
-        self.over[0] = 0
+        self.word[:] = WORD.pack(False, 0, False)
         pid = quiet_fork() if self.warmer.threads else os.fork()
         if pid == 0:
             self.live(child, lines)
         self.channel.send("forked", pid)
         _, status, usage = os.wait4(pid, 0)
-        if not self.over[0]:
+        if not self.word[0]:
             out = 4 + 3 * self.warmer.set
             self.warmer.capture.last_words(out, out + 1)
         micros = [int(seconds * 1000000) for seconds in (usage.ru_utime, usage.ru_stime)]
@@ -85,7 +101,7 @@ class Forks(object):
             self.settle(lines)
             child(lines)
             self.depart(lines)
-            self.over[0] = 1
+            self.word[:] = WORD.pack(True, self.ran, self.failed)
             status = 0
         except BaseException as error:
             status = self.last_error(error, lines)
@@ -105,27 +121,51 @@ class Forks(object):
         if clear is not None:
             clear()
 
-    def in_child(self, group, lines):
-        """Runs collected items."""
-        self.run_items(group, lines)
-
-    def run_items(self, group, lines):
-        """Pytest's own protocol for each item."""
+    def run_items(self, group, lines, checked):
+        """Pytest's own protocol for each item. A checked batch ends early: before a test that would meet what another
+        has left, after a failure, and when it has taken its time."""
         sender = self.warmer.sender
+        checked = checked and len(group) > 1
+        if checked:
+            until = (time.process_time() + WORK, time.monotonic() + WAIT)
+            self.warmer.checks.begin()
         for number, (place, item) in enumerate(group):
             sender.begin(lines, place)
             following = group[number + 1][1] if number + 1 < len(group) else None
-            lines.add({"test": place, "start": True})
+            start = {"test": place, "start": True}
+            if checked and number:
+                start["before"] = number
+            lines.add(start)
             if len(group) > 1:
                 lines.flush()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            if following is not None:
-                lines.add({"test": place, "end": True})
-                lines.flush()
-        if group:
-            self.ending = {"test": group[-1][0], "end": True}
+            self.ran, self.failed = number + 1, self.failed or sender.failed
+            self.ending = {"test": place, "end": True}
+            if following is None:
+                break
+            if checked and (sender.failed or self.must_end(until)):
+                self.tear_down(item, lines)
+                break
+            lines.add(self.ending)
 
+    ran = 0
+    failed = False
     ending = None
+
+    def must_end(self, until):
+        """Whether the batch ends here; what a test has changed is told."""
+        if time.process_time() > until[0] or time.monotonic() > until[1]:
+            return True
+        change = self.warmer.checks.change()
+        if change is not None:
+            self.ending["left"] = change
+        return change is not None
+
+    def tear_down(self, item, lines):
+        """What was still set up for a test that is left to another process."""
+        report = self.warmer.wide.tear_down(item, None)
+        if report is not None:
+            lines.add(self.warmer.late(item, report))
 
     def depart(self, lines):
         """What Python does at its exit and belongs to the test; then the word that it is over."""
@@ -138,7 +178,7 @@ class Forks(object):
         share = self.warmer.share
         ran = share.take() if share is not None else None
         if ran is not None:
-            lines.add({"test": 0, "coverage": ran})
+            lines.add({"coverage": ran})
         if self.ending is not None:
             lines.add(self.ending)
         lines.flush()

@@ -63,6 +63,7 @@ class Listing(object):
         self.unsafe_files = unsafe_files
         self.seen = {}
         self.groups = {}
+        self.kinds = {}
 
     def describe(self, items):
         """A list of records. `group` is found in a second walk: a later test may widen a file's group."""
@@ -81,19 +82,29 @@ class Listing(object):
         self.seen[key] = number + 1
         single = is_function(item) and file not in self.unsafe_files
         line = item.location[1]
+        definitions = wide_fixtures(item)
+        wide = self.is_wide(item, file, definitions)
         return {
             "id": wire.clean(item.nodeid),
             "n": number,
             "file": file,
             "line": None if line is None else line + 1,
-            "wide": self.is_wide(item, file),
+            "wide": wide,
             "job": "test" if single else "file",
+            "kind": self.kind(item, wide, definitions),
         }
 
-    def is_wide(self, item, file):
+    def kind(self, item, wide, definitions):
+        """A number that tests have in common for which the same wide set-ups are made, once, before they run."""
+        params = getattr(getattr(item, "callspec", None), "indices", {})
+        names = [definition.argname for definition in definitions]
+        key = (item.parent if wide else None, tuple((name, params.get(name)) for name in names))
+        return self.kinds.setdefault(key, len(self.kinds))
+
+    def is_wide(self, item, file, definitions):
         """Whether it uses something wider than a function and narrower than the session."""
         wide = False
-        for definition in wide_fixtures(item):
+        for definition in definitions:
             if definition.scope == WIDEST:
                 continue
             wide = True

@@ -101,11 +101,13 @@ class Sender(object):
         self.config = config
         self.lines = None
         self.position = 0
+        self.failed = False
 
     def begin(self, lines, position):
         """From now on, reports belong to this position of the job."""
         self.lines = lines
         self.position = position
+        self.failed = False
 
     def pytest_runtest_logreport(self, report):
         """A report of any kind: set-up, call, teardown, subtest, rerun."""
@@ -113,6 +115,7 @@ class Sender(object):
             return
         self.lines.add({"test": self.position, "report": serialise(self.config, report)})
         if report.outcome == "failed":
+            self.failed = True
             self.lines.flush()
 
     def pytest_warning_recorded(self, warning_message, when, nodeid):

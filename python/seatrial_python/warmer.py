@@ -6,11 +6,14 @@ still set up is torn down. Its own reporters, caches and totals are silent: the 
 
 import gc
 import os
+import time
 
-from seatrial_python import capture, collecting, contract, coverage_share, forks, hazards, imports, listing
+from seatrial_python import capture, checks, collecting, contract, coverage_share, forks, hazards, imports, listing
 from seatrial_python import randomness, reports, terminal, warm_up, wide, wire
 
 LATE = "late"
+# Seconds after which a job ends that another slot may share: that one may have nothing to do.
+JOB = 0.25
 SILENT = ("LFPlugin", "NFPlugin", "LogXML", "StepwisePlugin", "PastebinPlugin")
 
 
@@ -94,6 +97,7 @@ class Warmer(object):
             factory.getbasetemp()
         warm_up.run(session)
         self.random = randomness.State()
+        self.checks = checks.Checks(str(getattr(config, "rootpath", None) or config.rootdir))
         self.forks = forks.Forks(self)
         self.wide.ran_user_code = True
         gc.collect()
@@ -128,28 +132,47 @@ class Warmer(object):
         if payload.get("fresh"):
             status = self.forks.run_file(payload["file"], tests)
         else:
-            status = self.run_tests(payload["file"], tests, payload)
+            status = self.run_tests(self.found(payload["file"], tests), payload)
         if payload.get("last"):
             self.leave(None if payload["last"] == "session" else self.session_only())
         self.channel.send("done", status)
 
-    def run_tests(self, file, tests, payload):
-        """Tests of a module that is collected here; the status of the last."""
-        module, trouble = self.module(file)
-        if trouble is not None:
-            self.tell([{"test": place, "broken": trouble} for place in range(len(tests))])
-            self.keep()
-            return 0
-        found = [(place, collecting.find(module, test)) for place, test in enumerate(tests)]
-        lost = [place for place, item in found if item is None]
-        self.tell([{"test": place, "missing": "it was not there when its file was collected again"} for place in lost])
-        found = [pair for pair in found if pair[1] is not None]
+    def found(self, file, tests):
+        """Positions and items of the tests that can be run here; of the others it is told why not."""
+        found, lines = [], []
+        for place, test in enumerate(tests):
+            module, trouble = self.module(test.get("file") or file)
+            item = None if trouble else collecting.find(module, test)
+            if trouble is not None:
+                lines.append({"test": place, "broken": trouble})
+            elif item is None:
+                lines.append({"test": place, "missing": "it was not there when its file was collected again"})
+            else:
+                found.append((place, item))
+        self.tell(lines)
+        return found
+
+    def run_tests(self, found, payload):
+        """Forks for one test after the other, or for several; the status of the last process. A process that came to a
+        bad end is the last of its job, for only the last one's status is told."""
+        batch, checked = payload.get("batch"), payload.get("check")
+        until = time.monotonic() + JOB if payload.get("share") else float("inf")
         status = 0
-        groups = [found] if payload.get("batch") and found else [[pair] for pair in found]
-        for group in groups:
+        if not found:
+            self.keep()
+        while found:
+            group = found[:forks.TESTS if checked else None] if batch else found[:1]
             lines = self.prepare(group)
             self.keep()
-            status = self.forks.run(group, lines)
+            if checked and self.checks.is_old:
+                self.checks.picture(getattr(group[0][1], "module", None))
+            status, ran, failed = self.forks.run(group, lines, checked)
+            if self.wide.last is not None and ran:
+                self.wide.last = group[ran - 1][1]
+            over = status != 0 or not ran or time.monotonic() > until
+            if over or (failed and payload.get("stop")):
+                break
+            found = found[ran:]
         return status
 
     def module(self, file):
@@ -176,7 +199,6 @@ class Warmer(object):
         for _, item in group:
             if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
                 self.wide.prepare(item)
-        self.wide.last = self.wide.last and group[-1][1]
         if self.wide.ran_user_code:
             self.random.look()
             self.tell_coverage(lines)
@@ -188,11 +210,14 @@ class Warmer(object):
         last = self.wide.last
         report = self.wide.leave(following)
         if report is not None:
-            data = reports.serialise(self.session.config, report)
-            id, number = last._seatrial
-            self.tell([{LATE: {"id": id, "n": number}, "report": data}])
+            self.tell([self.late(last, report)])
         if following is None:
             self.wide.last = None
+
+    def late(self, item, report):
+        """The line of a teardown that failed after its test's own."""
+        id, number = item._seatrial
+        return {LATE: {"id": id, "n": number}, "report": reports.serialise(self.session.config, report)}
 
     def session_only(self):
         """Stands for a following test that shares nothing but the session."""
@@ -214,6 +239,7 @@ class Warmer(object):
         if not self.wide.ran_user_code:
             return
         self.wide.ran_user_code = False
+        self.checks.is_old = True
         self.threads = len(hazards.threads()) > 1
         gc.freeze() if hasattr(gc, "freeze") else None
         self.channel.send("keep")

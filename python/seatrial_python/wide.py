@@ -172,20 +172,24 @@ class Wide(object):
 
     def leave(self, following):
         """Tears down what does not concern the following item; a failed report of the last test, or None."""
-        stack = Stack(self.session)
-        nodes = stack.nodes()
+        nodes = Stack(self.session).nodes()
         chain = following.listchain() if following is not None else []
         if self.last is None or nodes == chain[:len(nodes)]:
             return None
+        report = self.tear_down(self.last, following)
+        before, self.ready = self.ready, [one for one in self.ready if one.cached_result is not None]
+        self.ran_user_code |= len(self.ready) != len(before) or report is not None
+        return report
+
+    def tear_down(self, last, following):
+        """Tears down what does not concern the following item (None: nothing follows): a report if that failed."""
         from _pytest.reports import TestReport
         from _pytest.runner import CallInfo
 
-        last = self.last
+        stack = Stack(self.session)
         with catching(last), self.capturing():
             call = CallInfo.from_call(lambda: stack.tear_down(last, following), when="teardown")
         texts = self.capture.read()
-        before, self.ready = self.ready, [one for one in self.ready if one.cached_result is not None]
-        self.ran_user_code |= len(self.ready) != len(before) or call.excinfo is not None
         if call.excinfo is None:
             return None
         # Not by the hook: plug-ins expect there an item whose protocol they have seen.

@@ -177,7 +177,11 @@ class Fixtures(WarmerTest):
         warmer = self.warmer(root)
         names = ["test_a", "test_b", "test_c", "test_d"]
         job = warmer.job(self.payload(root, "test_a", *names))
-        self.assertEqual([driver.outcome(job.of(n), job.ended[n][1]) for n in range(4)], ["pass", "fail", "crash", "pass"])
+        self.assertEqual([driver.outcome(job.of(n), job.ended[n][1]) for n in range(3)], ["pass", "fail", "crash"])
+        # A death ends the job: what follows is sent again.
+        self.assertEqual((len(job.ended), job.of(3)), (3, []))
+        job = warmer.job(self.payload(root, "test_a", "test_d"))
+        self.assertEqual(driver.outcome(job.of(0), job.ended[0][1]), "pass")
         self.assertEqual(self.said(root), ["up"])
         warmer.job(self.payload(root, "test_b", "test_a"))
         self.assertEqual(self.said(root), ["up", "down"])

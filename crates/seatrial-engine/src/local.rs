@@ -131,7 +131,11 @@ pub fn run(
     policy.on_disk = pool.on_disk();
     let layers = layers::start(policy.clone(), outbox.clone()).map_err(problem)?;
     let mut local = Local {
-        run: RunMachine::new(RunSettings { retries: settings.retries, max_fail: settings.max_fail }),
+        run: RunMachine::new(RunSettings {
+            retries: settings.retries,
+            max_fail: settings.max_fail,
+            strict: settings.strict,
+        }),
         node: NodeMachine::new(NodeSettings {
             slots: settings.slots,
             grace: settings.grace,
@@ -369,7 +373,8 @@ impl Local<'_> {
         let mut planned = Vec::new();
         for action in actions {
             if let PlanAction::Job(spec) = action {
-                let priority = priority(spec.kind, self.facts.tests.get(&spec.test));
+                let facts = spec.tests().iter().map(|test| self.facts.tests.get(test));
+                let priority = priority(spec.kind, facts);
                 planned.push(Planned { spec, priority });
                 continue;
             }
@@ -396,6 +401,8 @@ impl Local<'_> {
             }
             PlanAction::Answer { call, end, output } => self.source.answer(call, end, output),
             PlanAction::Tell(message) => self.source.tell(message),
+            PlanAction::Again { job, spec } => self.run(RunEvent::Again { job, spec }),
+            PlanAction::MaxFail(limit) => self.run(RunEvent::MaxFail(limit)),
             PlanAction::Stop(reason) => {
                 self.stopped.get_or_insert(reason);
                 self.run(RunEvent::Stop);
@@ -426,9 +433,10 @@ impl Local<'_> {
                 let JobResult { end, output, verdicts, .. } = *result;
                 self.plan(PlanEvent::Handed { spec, end, output, verdicts });
             }
-            RunAction::Settled { job, end, report, verdicts } => {
-                self.plan(PlanEvent::Settled { job, end, report, verdicts });
+            RunAction::Settled { spec, end, report, verdicts } => {
+                self.plan(PlanEvent::Settled { spec, end, report, verdicts });
             }
+            RunAction::Again { job, tests, round } => self.plan(PlanEvent::Again { job, tests, round }),
             RunAction::Complete => self.complete = true,
         }
     }
@@ -509,12 +517,19 @@ impl Local<'_> {
         if self.settings.passthrough {
             self.passed_end = Some(parts.end);
         }
-        let results::Judged { verdicts, output, texts } =
+        let results::Judged { verdicts, output, parts: told } =
             results::judge(&spec, cause, &parts, (output, &report), program.as_deref());
         let bad = verdicts.iter().any(|verdict| verdict.outcome.is_bad());
         let notes = results::notes(&parts, bad, &output);
-        let result =
-            JobResult { end: Some(parts.end), usage: parts.usage, output, verdicts, notes, report, texts };
+        let result = JobResult {
+            end: Some(parts.end),
+            usage: parts.usage,
+            output,
+            verdicts,
+            notes,
+            report,
+            parts: told,
+        };
         let answer = self.policy.decides(bad) && !parts.written.is_empty() && spec.kind != JobKind::Listing;
         let key = tag(job, attempt);
         if !parts.written.is_empty() {
@@ -569,6 +584,7 @@ fn late(Verdict { test, outcome, reason }: Verdict, output: Output) -> Event {
         usage: Usage::default(),
         output,
         last: true,
+        order_dependent: false,
         notes: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use seatrial_frameworks::read;
 use seatrial_model::{
     Captured, End, JobKind, JobSpec, Outcome, Output, Reading, SpawnStep, TestRef, Verdict,
 };
-use seatrial_sched::Cause;
+use seatrial_sched::{Cause, Part};
 
 /// What was read from a job.
 pub(crate) struct Judged {
@@ -14,8 +14,8 @@ pub(crate) struct Judged {
     pub(crate) verdicts: Vec<Verdict>,
     /// What there is to show of the job.
     pub(crate) output: Output,
-    /// What there is to show of each test, where the job's output does not say it.
-    pub(crate) texts: Vec<Option<Captured>>,
+    /// What is known of each test by itself.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// What became of the job's tests, from all that it wrote.
@@ -30,7 +30,7 @@ pub(crate) fn judge(
     match &spec.reading {
         Reading::Pytest { tests } => of_pytest(spec, tests, parts, report, (verdicts, output)),
         Reading::ExitCode | Reading::LibtestOne { .. } | Reading::LibtestMany | Reading::LibtestList => {
-            Judged { verdicts, output, texts: Vec::new() }
+            Judged { verdicts, output, parts: Vec::new() }
         }
     }
 }
@@ -49,14 +49,17 @@ fn of_pytest(
     let ended = matches!(parts.end, End::Exit(_) | End::Signal(_));
     let overruled =
         engines.into_iter().next().filter(|verdict| !(ended && verdict.outcome == Outcome::Error));
-    let (mut verdicts, mut texts) = (Vec::new(), Vec::new());
+    let (mut verdicts, mut told) = (Vec::new(), Vec::new());
     let mut found_running = false;
     for (test, result) in names.iter().zip(results) {
         let own = result.verdict(test.clone());
+        let mut part =
+            Part { wall: Some(result.duration), ran: result.ran, before: result.before, ..Part::default() };
         let verdict = match &overruled {
             // Of several tests, those that had ended before stand; the next was running.
             Some(word) if names.len() == 1 || !(result.replay && result.ran) => {
                 let running = !std::mem::replace(&mut found_running, true);
+                part.ran |= running;
                 let reason = if running { word.reason.clone() } else { own.reason };
                 Verdict { test: test.clone(), outcome: word.outcome, reason }
             }
@@ -64,17 +67,18 @@ fn of_pytest(
         };
         let shown: String =
             result.shown(&Show::default()).iter().map(|shown| shown.with_headline(WIDTH)).collect();
-        texts.push((!shown.is_empty()).then(|| Captured::whole(shown.into_bytes())));
+        part.text = (!shown.is_empty()).then(|| Captured::whole(shown.into_bytes()));
+        told.push(part);
         verdicts.push(verdict);
     }
     // What a lone test's process wrote past pytest's capture is shown below its report.
-    if let [text] = &mut texts[..]
-        && let Some(text) = text.take()
+    if let [part] = &mut told[..]
+        && let Some(text) = part.text.take()
     {
         output.stdout.total += text.total;
         output.stdout.head.0.splice(0..0, text.head.0);
     }
-    Judged { verdicts, output, texts }
+    Judged { verdicts, output, parts: told }
 }
 
 /// Columns of what pytest would have printed.

@@ -33,6 +33,8 @@ pub struct Settings {
     pub memory: Option<u64>,
     /// How often a bad test is tried again.
     pub retries: u32,
+    /// True: a test that passes only after the tests before it has not passed.
+    pub strict: bool,
     /// After so many bad tests the run stops handing out.
     pub max_fail: Option<u32>,
     /// Time between the polite end of a job and the hard one.

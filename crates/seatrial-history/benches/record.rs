@@ -186,6 +186,7 @@ fn events(number: u64, i: u64, writes: Writes) -> [Event; 2] {
             },
             output: Output { stdout, ..Output::default() },
             last: true,
+            order_dependent: false,
             notes: Vec::new(),
         },
     ]

@@ -120,7 +120,18 @@ impl Recorder {
 
     fn gather(&mut self, at: Instant, event: &Event) {
         let row = match event {
-            Event::AttemptFinished { test, attempt, outcome, reason, end, usage, output, last, notes } => {
+            Event::AttemptFinished {
+                test,
+                attempt,
+                outcome,
+                reason,
+                end,
+                usage,
+                output,
+                last,
+                notes,
+                ..
+            } => {
                 let started = self.running.remove(&(test.clone(), *attempt));
                 Row {
                     test: test.clone(),

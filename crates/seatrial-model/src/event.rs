@@ -99,6 +99,9 @@ pub enum Event {
         output: Output,
         /// True when no further try follows: this is the test's result. An earlier bad try makes a pass flaky.
         last: bool,
+        /// True for a pass that depends on which tests ran before in the same process: the reason says how.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        order_dependent: bool,
         /// Things to tell the reader beside the outcome (a hint about the network, a kept layer), one sentence each.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         notes: Vec<String>,
@@ -129,6 +132,11 @@ pub enum Event {
     Unknown,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// How grave a notice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -148,6 +156,9 @@ pub struct Counts {
     pub passed: u32,
     /// Passed only after a bad try.
     pub flaky: u32,
+    /// Passed, but only alone, or only after other tests of their file. They are no flaky ones.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub order_dependent: u32,
     /// Failed, timed out, crashed or out of memory.
     pub failed: u32,
     /// Could not be run, listed or read, or lost.

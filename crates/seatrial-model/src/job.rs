@@ -86,6 +86,34 @@ pub struct JobSpec {
     pub near: Option<Near>,
 }
 
+impl JobSpec {
+    /// The tests that the job reports, where it knows them before: those of its reading, else the one that it is named
+    /// after.
+    #[must_use]
+    pub fn tests(&self) -> &[TestRef] {
+        match &self.reading {
+            Reading::Pytest { tests } if !tests.is_empty() => tests,
+            Reading::Pytest { .. }
+            | Reading::ExitCode
+            | Reading::LibtestOne { .. }
+            | Reading::LibtestMany
+            | Reading::LibtestList => std::slice::from_ref(&self.test),
+        }
+    }
+}
+
+/// In whose company a test of a job of several is run. The lesser goes first: what is in doubt is settled before more is
+/// begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Round {
+    /// In a process of its own.
+    Alone,
+    /// In one process with all tests that come before it in its file.
+    After,
+    /// With the others of its job, as planned.
+    Company,
+}
+
 /// Tests that are better off, one after the other, in one slot, because the first leaves something warm there.
 ///
 /// The whole value names the group: the same number with another `together` is another group.

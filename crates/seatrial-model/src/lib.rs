@@ -17,7 +17,9 @@ pub use bytes::Bytes;
 pub use event::{Counts, Event, EventLine, NoticeLevel, RunHeader, WIRE_VERSION};
 pub use facts::{Facts, TestFacts};
 pub use id::{Attempt, JobId, LaunchId, NodeId, RunId, SlotId, TestRef};
-pub use job::{JOB_WIRE_VERSION, JobKind, JobLine, JobSpec, Launch, LaunchLine, Limits, Near, Reading, Warm};
+pub use job::{
+    JOB_WIRE_VERSION, JobKind, JobLine, JobSpec, Launch, LaunchLine, Limits, Near, Reading, Round, Warm,
+};
 pub use outcome::{End, Outcome, SpawnStep, Usage, Verdict};
 pub use output::{Captured, Output};
 pub use time::Instant;

@@ -147,6 +147,7 @@ fn events() {
             },
         },
         last: true,
+        order_dependent: outcome == Outcome::Pass,
         notes: vec!["left running and ended: sleep".into()],
     };
     let header = RunHeader {
@@ -174,7 +175,15 @@ fn events() {
         finished(None, Outcome::Pass),
         Event::Notice { level: NoticeLevel::Warning, text: "t".into(), hint: Some("h".into()) },
         Event::RunFinished {
-            counts: Counts { passed: 1, flaky: 1, failed: 2, errors: 3, skipped: 4, not_run: 5 },
+            counts: Counts {
+                passed: 1,
+                flaky: 1,
+                failed: 2,
+                errors: 3,
+                skipped: 4,
+                not_run: 5,
+                order_dependent: 6,
+            },
             wall: Duration::from_millis(10),
             interrupted: true,
             exit_code: 130,

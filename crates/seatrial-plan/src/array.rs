@@ -95,6 +95,7 @@ impl Planner for ArrayPlan {
             | PlanEvent::FoundAll
             | PlanEvent::Told(_)
             | PlanEvent::Settled { .. }
+            | PlanEvent::Again { .. }
             | PlanEvent::Handed { .. } => {}
         }
     }

@@ -324,7 +324,11 @@ impl Planner for CargoPlan {
             PlanEvent::Handed { spec, end, output, verdicts } => {
                 self.handed(spec.job, (end, output, verdicts), out);
             }
-            PlanEvent::Begin | PlanEvent::RunningLow | PlanEvent::Told(_) | PlanEvent::Settled { .. } => {}
+            PlanEvent::Begin
+            | PlanEvent::RunningLow
+            | PlanEvent::Told(_)
+            | PlanEvent::Settled { .. }
+            | PlanEvent::Again { .. } => {}
         }
         self.complete_if_done(out);
     }

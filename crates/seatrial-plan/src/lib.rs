@@ -9,7 +9,7 @@ mod settings;
 pub use array::{ArrayPlan, job_seed};
 pub use cargo::CargoPlan;
 pub use planner::{FoundBinary, PlanAction, PlanEvent, Planner};
-pub use pytest::PytestPlan;
+pub use pytest::{Granularity, PytestPlan, Shape};
 pub use settings::{CargoOverride, CargoSettings, Execution, File};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use seatrial_frameworks::cargo::args::HarnessArgs;
 use seatrial_model::{
-    Bytes, Captured, End, JobId, JobSpec, Launch, LaunchId, NoticeLevel, Output, TestRef, Verdict,
+    Bytes, Captured, End, JobId, JobSpec, Launch, LaunchId, NoticeLevel, Output, Round, TestRef, Verdict,
 };
 
 /// What a planner is told.
@@ -41,16 +41,25 @@ pub enum PlanEvent {
     },
     /// A message of a framework's own process that works with us while the run lasts.
     Told(Vec<u8>),
-    /// The results of a test job of [`seatrial_model::Reading::Pytest`] are final.
+    /// A try of a test job of [`seatrial_model::Reading::Pytest`] has ended.
     Settled {
-        /// The job.
-        job: JobId,
+        /// The job as it was run.
+        spec: JobSpec,
         /// How its (last) process ended.
         end: Option<End>,
         /// What came through its report pipe.
         report: Captured,
-        /// What was read from that.
+        /// What is final of its tests, now or since.
         verdicts: Vec<Verdict>,
+    },
+    /// Tests of such a job are to be run (again). Answered by [`PlanAction::Again`].
+    Again {
+        /// The job.
+        job: JobId,
+        /// Its tests.
+        tests: Vec<TestRef>,
+        /// In whose company.
+        round: Round,
     },
     /// Few jobs wait; a planner that holds some back adds more.
     RunningLow,
@@ -97,6 +106,15 @@ pub enum PlanAction {
     },
     /// A message to the framework's own process.
     Tell(Vec<u8>),
+    /// The answer to [`PlanEvent::Again`].
+    Again {
+        /// The job.
+        job: JobId,
+        /// The job with these tests, or nothing when they cannot be run so.
+        spec: Option<JobSpec>,
+    },
+    /// After so many bad tests no further one is to be started, on the framework's word.
+    MaxFail(u32),
     /// No further test is to be started, for this reason.
     Stop(String),
     /// Tell the user.

@@ -3,58 +3,72 @@
 //! Tests that share a fixture wider than a function are a group that stays together in one slot; other tests of a file
 //! are a group too, so that a slot keeps to the file that it has imported, but any slot may help with them.
 
+mod jobs;
+mod repeats;
+mod tests_of;
+
+pub use jobs::Granularity;
+
 use crate::planner::{PlanAction, PlanEvent, Planner};
-use seatrial_frameworks::pytest::helper::{How, Last, TestKey, function_key, payload_for, with_findings};
-use seatrial_frameworks::pytest::listing::{Hello, JobOf, ListedAll, ListedTest, Message, read_message};
+use jobs::Job;
+use repeats::Repeats;
+use seatrial_frameworks::pytest::helper::{How, TestKey, payload_for, with_findings};
+use seatrial_frameworks::pytest::listing::{Hello, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
 use seatrial_model::{
-    Bytes, Captured, End, JobId, JobKind, JobSpec, Launch, LaunchId, Limits, Near, NoticeLevel, Outcome,
-    Output, Reading, TestRef, Verdict,
+    Bytes, Captured, End, JobId, JobKind, JobSpec, Launch, LaunchId, Limits, NoticeLevel, Outcome, Output,
+    Reading, Round, TestRef, Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use tests_of::{Tests, name};
 
 /// The planner of `seatrial pytest`.
 #[derive(Debug)]
 pub struct PytestPlan {
     warmer: Launch,
     limits: Limits,
+    shape: Shape,
     /// pytest's first words.
     hello: Hello,
     /// What has been collected so far.
     collected: Vec<ListedTest>,
-    /// The tests of each job, until it has ended.
-    jobs: BTreeMap<JobId, Vec<Key>>,
+    tests: Tests,
+    /// How each job's tests are run.
+    jobs: BTreeMap<JobId, Job>,
+    /// Results that are not final, of tests that are run again.
+    kept: BTreeMap<TestRef, TestResult>,
+    repeats: Repeats,
     listed: bool,
     /// What has been said once.
     said: BTreeSet<String>,
 }
 
-/// A test as pytest knows it, and as results name it.
-#[derive(Clone, Debug)]
-struct Key {
-    id: String,
-    n: u32,
-    test: TestRef,
-}
-
-/// Groups of tests that belong together, as they are found.
-#[derive(Default)]
-struct Groups {
-    numbers: BTreeMap<String, u32>,
-    together: BTreeMap<u32, bool>,
+/// How tests become jobs.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    /// What shares a process.
+    pub granularity: Granularity,
+    /// Tests that are known to take so long that a fork of their own costs little.
+    pub slow: BTreeSet<TestRef>,
+    /// Tell what tests leave behind, and where that ended a batch.
+    pub explain: bool,
 }
 
 impl PytestPlan {
     /// A planner whose jobs are run by `warmer`, the launch of a warm interpreter.
     #[must_use]
-    pub fn new(warmer: Launch, limits: Limits) -> Self {
+    pub fn new(warmer: Launch, limits: Limits, shape: Shape) -> Self {
         Self {
             warmer,
             limits,
+            shape,
             hello: Hello::default(),
             collected: Vec::new(),
+            tests: Tests::default(),
             jobs: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            repeats: Repeats::default(),
             listed: false,
             said: BTreeSet::new(),
         }
@@ -93,6 +107,9 @@ impl PytestPlan {
                 ),
             });
         }
+        if hello.maxfail > 0 {
+            out.push(PlanAction::MaxFail(hello.maxfail));
+        }
         self.hello = hello;
     }
 
@@ -124,101 +141,92 @@ impl PytestPlan {
     }
 
     fn add(&mut self, collected: Vec<ListedTest>, out: &mut Vec<PlanAction>) {
-        let mut groups = Groups::default();
-        for test in &collected {
-            groups.see(test);
-        }
-        let mut listed: Vec<(String, u32)> = Vec::new();
-        let mut jobs: Vec<(ListedTest, Vec<Key>)> = Vec::new();
-        for test in collected {
-            let key = Key { id: test.id.clone(), n: test.n, test: name(&test.id, test.n) };
-            match listed.last_mut().filter(|(group, _)| **group == *key.test.group) {
-                Some((_, count)) => *count += 1,
-                None => listed.push((key.test.group.to_string(), 1)),
-            }
-            match jobs.last_mut().filter(|(first, _)| {
-                first.job == JobOf::File && test.job == JobOf::File && first.file == test.file
-            }) {
-                Some((_, keys)) => keys.push(key),
-                None => jobs.push((test, vec![key])),
-            }
-        }
-        for (group, tests) in listed {
+        self.tests = Tests::of(collected);
+        for (group, tests) in self.tests.listed() {
             out.push(PlanAction::Listed { group, tests });
         }
-        let last_of_group: BTreeMap<Option<Near>, usize> =
-            jobs.iter().enumerate().map(|(at, (first, _))| (groups.near(first), at)).collect();
-        let functions = functions(&jobs);
-        for (at, (first, keys)) in jobs.into_iter().enumerate() {
-            let number = u32::try_from(at).unwrap_or(u32::MAX);
-            let near = groups.near(&first);
-            let last = near.is_some_and(|near| near.together) && last_of_group.get(&near) == Some(&at);
-            out.push(PlanAction::Job(self.job(JobId(number), &first, &keys, (near, last), &functions)));
-            self.jobs.insert(JobId(number), keys);
+        let jobs = jobs::form(&self.tests, &self.shape, self.hello.maxfail > 0);
+        for (number, job) in (0..).zip(jobs) {
+            let id = JobId(number);
+            out.push(PlanAction::Job(self.spec(id, &job, &job.tests)));
+            self.jobs.insert(id, job);
         }
     }
 
-    /// `last`: with this job its group has ended, so that what it has set up is torn down and belongs to its result.
-    fn job(
-        &self,
-        job: JobId,
-        first: &ListedTest,
-        keys: &[Key],
-        (near, last): (Option<Near>, bool),
-        functions: &Functions,
-    ) -> JobSpec {
-        let whole = first.job == JobOf::File;
-        let how = How { batch: whole, fresh: whole, last: if last { Last::OfGroup } else { Last::No } };
-        let tests: Vec<TestKey<'_>> = keys.iter().map(|key| TestKey { id: &key.id, n: key.n }).collect();
-        let test = match keys {
-            [key] => key.test.clone(),
-            _ => TestRef::new(&keys[0].test.group, WHOLE_FILE),
+    /// The job with these of all tests.
+    fn spec(&self, id: JobId, job: &Job, tests: &[usize]) -> JobSpec {
+        let names: Vec<TestRef> = tests.iter().map(|&at| self.tests.name(at).clone()).collect();
+        let test = match names.as_slice() {
+            [one] => one.clone(),
+            [first, more @ ..] => {
+                TestRef::new(&first.group, &format!("{} and {} more", first.name, more.len()))
+            }
+            [] => TestRef::new("pytest", "(nothing)"),
         };
+        let keys: Vec<TestKey<'_>> = tests.iter().map(|&at| self.tests.key(at)).collect();
+        let payload = payload_for(&keys, job.how, &|key| self.tests.siblings(key));
         JobSpec {
-            job,
+            job: id,
             launch: LaunchId(0),
             kind: JobKind::Verdict,
             test,
-            args: vec![
-                payload_for(&first.file, &tests, how, &|id| functions.siblings(&first.file, id))
-                    .as_str()
-                    .into(),
-            ],
+            args: vec![payload.as_str().into()],
             env: Vec::new(),
-            reading: Reading::Pytest {
-                tests: if keys.len() > 1 {
-                    keys.iter().map(|key| key.test.clone()).collect()
-                } else {
-                    Vec::new()
-                },
-            },
+            reading: Reading::Pytest { tests: if names.len() > 1 { names } else { Vec::new() } },
             limits: self.limits.clone(),
-            near,
+            near: job.near,
         }
     }
 
-    /// A job's results are final: the lister is told, in pytest's own words where they say the same.
+    /// The job with those of its tests that are run (again) in this company.
+    fn again(&mut self, id: JobId, tests: &[TestRef], round: Round) -> Option<JobSpec> {
+        let places: Vec<usize> = tests.iter().filter_map(|test| self.tests.place(test)).collect();
+        let job = self.jobs.get(&id)?;
+        let alone = How { batch: false, check: false, share: false, ..job.how };
+        match round {
+            Round::Company => Some(self.spec(id, job, &places)),
+            Round::Alone => Some(self.spec(id, &Job { how: alone, ..job.clone() }, &places)),
+            Round::After => {
+                if !job.repeats || !self.repeats.begin(&self.tests, &places) {
+                    return None;
+                }
+                let job = Job { how: How { batch: true, ..alone }, ..self.jobs.get(&id)?.clone() };
+                Some(self.spec(id, &job, &self.tests.until(&places)))
+            }
+        }
+    }
+
+    /// A try has ended: the lister is told what is final, in pytest's own words where they say the same.
     fn settled(
         &mut self,
-        job: JobId,
+        spec: &JobSpec,
         (end, report): (Option<End>, &Captured),
         verdicts: &[Verdict],
         out: &mut Vec<PlanAction>,
     ) {
-        let keys = self.jobs.remove(&job).unwrap_or_default();
-        let results = match end {
-            Some(end) => report::read(report, keys.len(), &end),
-            None => Vec::new(),
-        };
-        for told in beside(report, keys.len()) {
-            self.told_beside(told, out);
+        // The job that tears everything down has none.
+        let tests = if self.jobs.contains_key(&spec.job) { spec.tests() } else { &[] };
+        if let Some(end) = end {
+            for told in beside(report, tests.len()) {
+                self.told_beside(told, out);
+            }
+            for (test, result) in tests.iter().zip(report::read(report, tests.len(), &end)) {
+                self.explain(test, &result, out);
+                // Of two results the lister is told the one that says what the verdict says.
+                let says =
+                    |outcome| verdicts.iter().all(|word| word.test != *test || word.outcome == outcome);
+                if result.ran && (says(result.outcome) || !self.kept.contains_key(test)) {
+                    self.kept.insert(test.clone(), result);
+                }
+            }
         }
-        for (index, key) in keys.iter().enumerate() {
-            let Some(verdict) = verdicts.iter().find(|verdict| verdict.test == key.test) else { continue };
-            let test = TestKey { id: &key.id, n: key.n };
-            let result = results.get(index);
+        for verdict in verdicts {
+            let Some(at) = self.tests.place(&verdict.test) else { continue };
+            let result = self.kept.remove(&verdict.test);
+            self.repeats.ended(&self.tests, at, verdict, result.as_ref());
+            let test = self.tests.key(at);
             // The engine may know better than the report: a time-out, a container that died.
-            let told = result.filter(|result| result.replay && result.outcome == verdict.outcome);
+            let told = result.as_ref().filter(|result| result.replay && result.outcome == verdict.outcome);
             let message = match told {
                 Some(TestResult { lines, .. }) => replay::reports([(test, lines.as_slice())]),
                 None if verdict.outcome == Outcome::Cancelled => continue,
@@ -228,6 +236,16 @@ impl PytestPlan {
                 }
             };
             out.push(PlanAction::Tell(message));
+        }
+    }
+
+    /// What a test has left in its process, for those who ask.
+    fn explain(&mut self, test: &TestRef, result: &TestResult, out: &mut Vec<PlanAction>) {
+        if let Some(left) = result.left.as_ref().filter(|_| self.shape.explain)
+            && self.said.insert(format!("left {} {left}", test.group))
+        {
+            let text = format!("{test} has changed: {left}. The tests after it got a new process");
+            out.push(PlanAction::Notice { level: NoticeLevel::Info, text, hint: None });
         }
     }
 
@@ -241,7 +259,7 @@ impl PytestPlan {
                 let verdicts = vec![result.verdict(name(&id, n))];
                 out.push(PlanAction::Judged { end: None, output, verdicts });
                 let lines = result.lines.as_slice();
-                out.push(PlanAction::Tell(replay::reports([(TestKey { id: &id, n }, lines)])));
+                out.push(PlanAction::Tell(replay::reports([(TestKey { id: &id, n, file: "" }, lines)])));
             }
             Beside::Unsafe(fixture) => {
                 let text = format!(
@@ -253,15 +271,12 @@ impl PytestPlan {
                 }
             }
             Beside::Line(line) => {
-                let none = TestKey { id: "", n: 0 };
+                let none = TestKey { id: "", n: 0, file: "" };
                 out.push(PlanAction::Tell(replay::reports([(none, std::slice::from_ref(&line))])));
             }
         }
     }
 }
-
-/// The name of a job that runs a file which cannot be taken apart.
-const WHOLE_FILE: &str = "(file)";
 
 impl Planner for PytestPlan {
     fn handle(&mut self, event: PlanEvent, out: &mut Vec<PlanAction>) {
@@ -272,8 +287,12 @@ impl Planner for PytestPlan {
                 out.push(wrong("pytest ended before it had collected the tests".to_owned()));
                 out.push(PlanAction::Complete);
             }
-            PlanEvent::Settled { job, end, report, verdicts } => {
-                self.settled(job, (end, &report), &verdicts, out);
+            PlanEvent::Settled { spec, end, report, verdicts } => {
+                self.settled(&spec, (end, &report), &verdicts, out);
+            }
+            PlanEvent::Again { job, tests, round } => {
+                let spec = self.again(job, &tests, round);
+                out.push(PlanAction::Again { job, spec });
             }
             PlanEvent::FoundAll
             | PlanEvent::Begin
@@ -283,59 +302,6 @@ impl Planner for PytestPlan {
             | PlanEvent::Handed { .. }
             | PlanEvent::RunningLow => {}
         }
-    }
-}
-
-/// The ids of parametrised tests by file and function.
-#[derive(Default)]
-struct Functions(BTreeMap<(String, String), Vec<String>>);
-
-/// A function with more tests than this would make its jobs too long.
-const SIBLINGS: usize = 64;
-
-impl Functions {
-    /// All ids of the test's function, where there are parameters that may change.
-    fn siblings(&self, file: &str, id: &str) -> &[String] {
-        let ids = self.0.get(&(file.to_owned(), function_key(id).to_owned()));
-        ids.filter(|ids| id.contains('[') && ids.len() <= SIBLINGS).map_or(&[], Vec::as_slice)
-    }
-}
-
-fn functions(jobs: &[(ListedTest, Vec<Key>)]) -> Functions {
-    let mut functions = Functions::default();
-    for (first, keys) in jobs {
-        for key in keys {
-            let function = (first.file.clone(), function_key(&key.id).to_owned());
-            functions.0.entry(function).or_default().push(key.id.clone());
-        }
-    }
-    functions
-}
-
-impl Groups {
-    /// The name by which tests are grouped: a directory's when they share its fixtures, else the file's.
-    fn name(test: &ListedTest) -> &str {
-        test.group.as_deref().unwrap_or(&test.file)
-    }
-
-    fn see(&mut self, test: &ListedTest) {
-        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(Self::name(test).to_owned()).or_insert(next);
-        *self.together.entry(number).or_default() |= test.wide || test.group.is_some();
-    }
-
-    fn near(&self, test: &ListedTest) -> Option<Near> {
-        let group = *self.numbers.get(Self::name(test))?;
-        Some(Near { group, together: self.together.get(&group).copied().unwrap_or(false) })
-    }
-}
-
-/// How results name a test: the file, and what follows it in the node id.
-fn name(id: &str, n: u32) -> TestRef {
-    let (group, name) = id.split_once("::").unwrap_or((id, id));
-    match n {
-        0 => TestRef::new(group, name),
-        n => TestRef::new(group, &format!("{name} ({})", n + 1)),
     }
 }
 

@@ -44,6 +44,16 @@ impl<P: Planner> Bench<P> {
             PlanAction::Answer { call, end, .. } => format!("answer {call}: {end:?}"),
             PlanAction::Notice { text, .. } => format!("notice {text}"),
             PlanAction::Tell(message) => format!("tell {}", String::from_utf8_lossy(&message)),
+            PlanAction::Again { job, spec } => match spec {
+                Some(spec) => {
+                    let args: Vec<String> = spec.args.iter().map(|arg| arg.to_text().into_owned()).collect();
+                    let line = format!("again {}: {} | {}", job.0, spec.test, args.join(" "));
+                    self.jobs.insert(job, spec);
+                    line
+                }
+                None => format!("again {}: not", job.0),
+            },
+            PlanAction::MaxFail(limit) => format!("max fail {limit}"),
             PlanAction::Stop(reason) => format!("stop: {reason}"),
             PlanAction::Complete => "complete".into(),
         }

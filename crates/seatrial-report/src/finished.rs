@@ -14,14 +14,25 @@ pub(crate) struct Finished<'a> {
     pub(crate) usage: &'a Usage,
     pub(crate) output: &'a Output,
     pub(crate) last: bool,
+    pub(crate) order_dependent: bool,
     pub(crate) notes: &'a [String],
 }
 
 impl<'a> Finished<'a> {
     /// The fields when `event` is the end of an attempt.
     pub(crate) fn of(event: &'a Event) -> Option<Self> {
-        let Event::AttemptFinished { test, attempt, outcome, reason, end, usage, output, last, notes } =
-            event
+        let Event::AttemptFinished {
+            test,
+            attempt,
+            outcome,
+            reason,
+            end,
+            usage,
+            output,
+            last,
+            order_dependent,
+            notes,
+        } = event
         else {
             return None;
         };
@@ -34,6 +45,7 @@ impl<'a> Finished<'a> {
             usage,
             output,
             last: *last,
+            order_dependent: *order_dependent,
             notes,
         })
     }

@@ -32,6 +32,7 @@ pub(crate) fn text(view: &RunView, now: Instant, paint: Paint) -> String {
     let mut out = String::new();
     slowest(view, paint, &mut out);
     flaky(view, paint, &mut out);
+    order_dependent(view, paint, &mut out);
     failed(view, paint, &mut out);
     suspicious(view, paint, &mut out);
     if let Some(ending) = ending(view) {
@@ -46,9 +47,11 @@ pub(crate) fn text(view: &RunView, now: Instant, paint: Paint) -> String {
 
 /// `N passed, N failed, N skipped`, then what else there was. Scripts read this line, so it never has colours.
 fn last_line(counts: &Counts) -> String {
-    let Counts { passed, flaky, failed, errors, skipped, not_run } = counts;
+    let Counts { passed, flaky, order_dependent, failed, errors, skipped, not_run } = counts;
     let mut line = format!("{passed} passed, {failed} failed, {skipped} skipped");
-    for (number, name) in [(flaky, "flaky"), (errors, "errors"), (not_run, "not run")] {
+    for (number, name) in
+        [(flaky, "flaky"), (order_dependent, "order-dependent"), (errors, "errors"), (not_run, "not run")]
+    {
         if *number > 0 {
             line.push_str(&format!(", {number} {name}"));
         }
@@ -68,6 +71,20 @@ fn slowest(view: &RunView, paint: Paint, out: &mut String) {
         let wall = format::duration(timed.wall);
         out.push_str(&format!("  {wall:>11}  {}\n", scroll::name(&timed.test, paint)));
     }
+}
+
+/// Passes that are no plain ones: what they depend on is a fault of the tests, or of what they test.
+fn order_dependent(view: &RunView, paint: Paint, out: &mut String) {
+    let mut tests: Vec<_> = view.order_dependent().items().iter().collect();
+    if tests.is_empty() {
+        return;
+    }
+    tests.sort();
+    title("Order-dependent tests (passed, but not in any company)", WARN, paint, out);
+    for (test, how) in tests {
+        out.push_str(&format!("  {}: {how}\n", scroll::name(test, paint)));
+    }
+    more(view.order_dependent().more(), view, paint, out);
 }
 
 fn flaky(view: &RunView, paint: Paint, out: &mut String) {

@@ -32,6 +32,7 @@ pub struct RunView {
     retried: BTreeMap<TestRef, String>,
     failures: Kept<Failure>,
     flaky: Kept<Flaky>,
+    order_dependent: Kept<(TestRef, String)>,
     slowest: Vec<Timed>,
     notices: [Kept<Notice>; 3],
     lost: u32,
@@ -262,6 +263,12 @@ impl RunView {
         &self.failures
     }
 
+    /// Tests that passed depending on which others ran before in the same process, and how, as far as they are kept.
+    #[must_use]
+    pub const fn order_dependent(&self) -> &Kept<(TestRef, String)> {
+        &self.order_dependent
+    }
+
     /// Tests that passed after a bad try.
     #[must_use]
     pub const fn flaky(&self) -> &Kept<Flaky> {
@@ -349,7 +356,10 @@ impl RunView {
         match finished.outcome {
             Outcome::Pass => {
                 self.counts.passed += 1;
-                if let Some(before) = before {
+                if finished.order_dependent {
+                    self.counts.order_dependent += 1;
+                    self.order_dependent.push((finished.test.clone(), finished.how()));
+                } else if let Some(before) = before {
                     self.counts.flaky += 1;
                     let (test, attempt) = (finished.test.clone(), finished.attempt);
                     self.flaky.push(Flaky { test, attempt, before });

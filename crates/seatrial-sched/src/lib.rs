@@ -25,4 +25,4 @@ pub use explain::Explanation;
 pub use node::{Cause, NodeAction, NodeEvent, NodeMachine, NodeSettings};
 pub use order::{Class, Priority, priority};
 pub use retry::MAX_DEATHS;
-pub use run::{JobResult, Planned, RunAction, RunEvent, RunMachine, RunSettings};
+pub use run::{JobResult, Part, Planned, RunAction, RunEvent, RunMachine, RunSettings};

@@ -27,10 +27,26 @@ pub enum Class {
     Relay,
 }
 
-/// The place of a job of this kind with this past.
+/// The place of a job of this kind whose tests have these pasts: the most urgent of them decides the class, all of
+/// them how long it takes.
 #[must_use]
-pub fn priority(kind: JobKind, facts: Option<&TestFacts>) -> Priority {
-    let class = match (kind, facts) {
+pub fn priority<'a>(kind: JobKind, tests: impl IntoIterator<Item = Option<&'a TestFacts>>) -> Priority {
+    let none = Priority { class: class(kind, None), expected: Duration::ZERO };
+    tests.into_iter().map(|facts| of_test(kind, facts)).reduce(Priority::with).unwrap_or(none)
+}
+
+impl Priority {
+    fn with(self, other: Self) -> Self {
+        Self { class: self.class.max(other.class), expected: self.expected.saturating_add(other.expected) }
+    }
+}
+
+fn of_test(kind: JobKind, facts: Option<&TestFacts>) -> Priority {
+    Priority { class: class(kind, facts), expected: facts.map_or(Duration::ZERO, |facts| facts.duration) }
+}
+
+fn class(kind: JobKind, facts: Option<&TestFacts>) -> Class {
+    match (kind, facts) {
         (JobKind::Relay, _) => Class::Relay,
         (JobKind::Listing, _) => Class::Listing,
         (JobKind::Verdict, None) => Class::New,
@@ -39,8 +55,7 @@ pub fn priority(kind: JobKind, facts: Option<&TestFacts>) -> Priority {
             Class::Failed
         }
         (JobKind::Verdict, Some(_)) => Class::Known,
-    };
-    Priority { class, expected: facts.map_or(Duration::ZERO, |facts| facts.duration) }
+    }
 }
 
 #[cfg(test)]

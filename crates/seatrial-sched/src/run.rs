@@ -6,17 +6,21 @@
 
 mod groups;
 mod ids;
+mod members;
 mod messages;
 mod queue;
 mod settle;
 mod wishes;
 
-pub use messages::{JobResult, Planned, RunAction, RunEvent, RunSettings};
+pub use messages::{JobResult, Part, Planned, RunAction, RunEvent, RunSettings};
 
 use crate::{Explanation, Priority, near};
 use ids::IdSet;
+use members::Members;
 use queue::{Key, Queue};
-use seatrial_model::{Attempt, Counts, Event, Instant, JobId, JobKind, JobSpec, NodeId, SlotId, TestRef};
+use seatrial_model::{
+    Attempt, Counts, Event, Instant, JobId, JobKind, JobSpec, NodeId, Reading, SlotId, TestRef,
+};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +34,8 @@ pub struct RunMachine {
     plan_complete: bool,
     /// Jobs that wait or are held by a node.
     live: BTreeMap<JobId, Live>,
+    /// Jobs that wait for the planner's word on how they go on.
+    asked: BTreeMap<JobId, Live>,
     done: IdSet,
     queue: Queue,
     held: BTreeSet<(NodeId, JobId)>,
@@ -61,6 +67,8 @@ struct Live {
     deaths: u32,
     /// The test that was reported with a bad try to be repeated: a final report is owed, and a pass is flaky.
     owed: Option<TestRef>,
+    /// Of a job whose reading tells of each test by itself: those that are not decided.
+    members: Option<Members>,
     place: Place,
 }
 
@@ -85,6 +93,7 @@ impl RunMachine {
             phase: Phase::Open,
             plan_complete: false,
             live: BTreeMap::new(),
+            asked: BTreeMap::new(),
             done: IdSet::default(),
             queue: Queue::default(),
             held: BTreeSet::new(),
@@ -111,6 +120,7 @@ impl RunMachine {
             RunEvent::GroupListed { group, tests } => {
                 out.push(RunAction::Emit(Event::GroupListed { group, tests }));
             }
+            RunEvent::Again { job, spec } => self.again(job, spec, out),
             RunEvent::Judged { result } => self.judged(result, out),
             RunEvent::Wanted { node, slot, count } => {
                 if !self.lost.contains(&node) {
@@ -130,6 +140,11 @@ impl RunMachine {
             RunEvent::SlowJob { node, job, attempt, elapsed } => {
                 self.slow(node, job, attempt, elapsed, out);
             }
+            RunEvent::MaxFail(limit) => {
+                let most = self.settings.max_fail.map_or(limit, |own| own.min(limit));
+                self.settings.max_fail = Some(most);
+                self.heed_max_fail(out);
+            }
             RunEvent::Stop => self.stop(Phase::Draining, out),
             RunEvent::Cancel => self.stop(Phase::Cancelled, out),
         }
@@ -137,7 +152,8 @@ impl RunMachine {
             out.push(RunAction::Release { node, slot, near });
         }
         self.assign(now, out);
-        if self.live.is_empty() && (self.plan_complete || self.phase != Phase::Open) {
+        if self.live.is_empty() && self.asked.is_empty() && (self.plan_complete || self.phase != Phase::Open)
+        {
             self.phase = Phase::Complete;
             out.push(RunAction::Complete);
         }
@@ -160,7 +176,8 @@ impl RunMachine {
     #[must_use]
     pub fn explain(&self, job: JobId) -> Explanation {
         let Some(live) = self.live.get(&job) else {
-            return if self.done.contains(job) { Explanation::Done } else { Explanation::Unknown };
+            let done = self.done.contains(job) || self.asked.contains_key(&job);
+            return if done { Explanation::Done } else { Explanation::Unknown };
         };
         let attempt = live.attempt;
         match live.place {
@@ -181,11 +198,15 @@ impl RunMachine {
 
     fn add(&mut self, jobs: Vec<Planned>, out: &mut Vec<RunAction>) {
         for Planned { spec, priority } in jobs {
-            if self.live.contains_key(&spec.job) || self.done.contains(spec.job) {
+            if self.live.contains_key(&spec.job)
+                || self.asked.contains_key(&spec.job)
+                || self.done.contains(spec.job)
+            {
                 continue;
             }
             let order = self.added;
             self.added += 1;
+            let members = matches!(spec.reading, Reading::Pytest { .. }).then(|| Members::of(&spec));
             let live = Live {
                 spec,
                 priority,
@@ -194,6 +215,7 @@ impl RunMachine {
                 retried: 0,
                 deaths: 0,
                 owed: None,
+                members,
                 place: Place::Queued,
             };
             self.enqueue(live, out);
@@ -242,8 +264,13 @@ impl RunMachine {
         live.place = Place::Held { node, asked, slot: Some(slot), since: now };
         let (kind, near) = (live.spec.kind, near::group(&live.spec));
         if kind == JobKind::Verdict {
-            let test = live.spec.test.clone();
-            out.push(RunAction::Emit(Event::AttemptStarted { test, attempt, node, slot }));
+            let begun = match &live.members {
+                Some(members) => members.begun(&live.spec),
+                None => vec![(live.spec.test.clone(), attempt)],
+            };
+            for (test, attempt) in begun {
+                out.push(RunAction::Emit(Event::AttemptStarted { test, attempt, node, slot }));
+            }
         }
         // The cancellation may have overtaken the job on its way to the node, which then knew nothing to cancel.
         if !self.hands_out(kind) {

@@ -174,6 +174,7 @@ impl RunOptions {
             disk: state.join("scratch"),
             max_processes: MAX_PROCESSES,
             memory: self.memory,
+            strict: false,
             retries: self.retries,
             max_fail: self.max_fail,
             grace: self.grace.unwrap_or(Duration::from_secs(5)),

@@ -84,14 +84,15 @@ impl Local<'_> {
             }
         }
         if !left.is_empty() {
-            self.settle_late(JobId(u32::MAX), End::Exit(0), Captured::whole(left), counts);
+            let nobodys = last_job(LaunchId(0), SlotId(0), &seatrial_model::Bytes::default());
+            self.settle_late(nobodys, End::Exit(0), Captured::whole(left), counts);
         }
     }
 
     /// Lets the planner read a report that came after all results.
-    fn settle_late(&mut self, job: JobId, end: End, report: Captured, counts: &mut Counts) {
+    fn settle_late(&mut self, spec: JobSpec, end: End, report: Captured, counts: &mut Counts) {
         let mut actions = Vec::new();
-        let settled = PlanEvent::Settled { job, end: Some(end), report, verdicts: Vec::new() };
+        let settled = PlanEvent::Settled { spec, end: Some(end), report, verdicts: Vec::new() };
         self.planner.handle(settled, &mut actions);
         for action in actions {
             self.last_action(action, counts);
@@ -134,7 +135,7 @@ impl Local<'_> {
             let Some((slot, folder)) = self.pool.slot_and_spill(id) else { return };
             let Some(job) = slot.ended(now, &mut self.buffer, folder) else { return };
             let (spec, _, _, report) = job.output();
-            self.settle_late(spec.job, end, report, counts);
+            self.settle_late(spec.clone(), end, report, counts);
             if end != End::Exit(0) {
                 // Whether what was set up could be torn down is not known: that is no pass.
                 let how = match end {
@@ -169,6 +170,8 @@ impl Local<'_> {
             | PlanAction::Skipped { .. }
             | PlanAction::Listed { .. }
             | PlanAction::Answer { .. }
+            | PlanAction::Again { .. }
+            | PlanAction::MaxFail(_)
             | PlanAction::Stop(_)
             | PlanAction::Complete => {}
         }

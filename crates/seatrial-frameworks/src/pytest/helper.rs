@@ -39,6 +39,7 @@ const BOOT_MODULE: (&str, &str) = source!("boot");
 /// All other files of the helper: name and source.
 const MODULES: &[(&str, &str)] = &[
     source!("capture"),
+    source!("checks"),
     source!("collecting"),
     source!("contract"),
     source!("coverage_share"),
@@ -134,6 +135,8 @@ pub struct TestKey<'a> {
     pub id: &'a str,
     /// How many tests of its file with the same id come before it.
     pub n: u32,
+    /// Its file.
+    pub file: &'a str,
 }
 
 impl FirstPacket<'_> {
@@ -203,7 +206,7 @@ pub fn with_findings(packet: &[u8], nodes: &[Value], imports: &[String]) -> Vec<
 /// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.
 #[must_use]
 pub fn last_payload() -> String {
-    payload_for("", &[], How { last: Last::OfSession, ..How::default() }, &|_| &[])
+    payload_for(&[], How { last: Last::OfSession, ..How::default() }, &|_| &[])
 }
 
 /// What is to be torn down after a job.
@@ -223,24 +226,37 @@ pub enum Last {
 pub struct How {
     /// All in one fork.
     pub batch: bool,
+    /// As many in one fork as find it as the first of them did.
+    pub check: bool,
+    /// The job may end before its last test, so that another slot gets the rest.
+    pub share: bool,
+    /// The job ends with a test that fails.
+    pub stop: bool,
     /// The file is collected in the fork itself, and all its tests run there.
     pub fresh: bool,
     /// What is torn down before the job is over.
     pub last: Last,
 }
 
-/// The payload of a job: these tests of this file, run in this way. `siblings` gives the ids of all tests of a test's
+/// The payload of a job: these tests, run in this way. `siblings` gives the ids of all tests of a test's
 /// function, if it is worth while: by them a test is found whose id is another at each collection.
 #[must_use]
 pub fn payload_for<'a>(
-    file: &str,
     tests: &[TestKey<'_>],
     how: How,
-    siblings: &dyn Fn(&str) -> &'a [String],
+    siblings: &dyn Fn(&TestKey<'_>) -> &'a [String],
 ) -> String {
-    let of_test = |test: &TestKey<'_>| match siblings(test.id) {
-        [] => json!({"id": test.id, "n": test.n}),
-        of => json!({"id": test.id, "n": test.n, "of": of}),
+    let file = tests.first().map_or("", |test| test.file);
+    let of_test = |test: &TestKey<'_>| {
+        let mut value = json!({"id": test.id, "n": test.n});
+        match siblings(test) {
+            [] => {}
+            of => value["of"] = of.into(),
+        }
+        if test.file != file {
+            value["file"] = test.file.into();
+        }
+        value
     };
     let tests: Vec<Value> = tests.iter().map(of_test).collect();
     let last = match how.last {
@@ -248,7 +264,19 @@ pub fn payload_for<'a>(
         Last::OfGroup => Value::from(true),
         Last::OfSession => Value::from("session"),
     };
-    json!({"file": file, "tests": tests, "batch": how.batch, "fresh": how.fresh, "last": last}).to_string()
+    let mut payload = json!({"file": file, "tests": tests, "last": last});
+    for (name, is_set) in [
+        ("batch", how.batch),
+        ("check", how.check),
+        ("share", how.share),
+        ("stop", how.stop),
+        ("fresh", how.fresh),
+    ] {
+        if is_set {
+            payload[name] = true.into();
+        }
+    }
+    payload.to_string()
 }
 
 /// What the ids of a function's tests have in common: all before the parameters.

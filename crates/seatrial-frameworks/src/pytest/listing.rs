@@ -88,6 +88,9 @@ pub struct ListedTest {
     pub wide: bool,
     /// How it can be run.
     pub job: JobOf,
+    /// Tests of a file with one number need the same wide set-ups, made once before they run.
+    #[serde(default)]
+    pub kind: u32,
     /// The directory whose tests share a fixture with it, when it is wider than the file.
     #[serde(default)]
     pub group: Option<String>,

@@ -33,6 +33,10 @@ pub struct TestResult {
     pub replay: bool,
     /// Wall time of set-up, call and teardown, of all tries.
     pub duration: Duration,
+    /// How many tests ran before it in its process, where that may matter.
+    pub before: u32,
+    /// What it has left changed in its process, in words, where that was looked at.
+    pub left: Option<String>,
     /// The test's lines as they came, each a JSON value without its line end.
     pub lines: Vec<String>,
     /// The reports of the last try.
@@ -53,7 +57,9 @@ impl TestResult {
 #[derive(Debug, Default)]
 struct Heard {
     started: bool,
+    before: u32,
     ended: bool,
+    left: Option<String>,
     reports: Vec<Report>,
     missing: Option<String>,
     broken: Option<String>,
@@ -138,6 +144,8 @@ fn of_test(line: &line::Line, heard: &[Heard]) -> Option<usize> {
 fn take(heard: &mut Heard, line: line::Line, raw: &[u8]) {
     heard.lines.push(String::from_utf8_lossy(raw).into_owned());
     heard.started |= line.start;
+    heard.before = heard.before.max(line.before);
+    heard.left = heard.left.take().or(line.left);
     heard.ended |= line.end;
     heard.reports.extend(line.report);
     heard.missing = heard.missing.take().or(line.missing);
@@ -166,13 +174,14 @@ fn charged(heard: &[Heard], end: &End) -> Option<usize> {
     if let Some(running) = heard.iter().rposition(Heard::is_running) {
         return Some(running);
     }
-    let last_ended = heard.iter().rposition(|heard| heard.ended);
-    let silent = last_ended.is_none() && !heard.iter().any(Heard::has_words);
-    match (end, last_ended) {
+    let last = heard.iter().rposition(|heard| heard.started || heard.ended);
+    let silent = last.is_none() && !heard.iter().any(Heard::has_words);
+    match (end, last) {
         // A test that dies at once takes its first line along, so a silent process died in its only test.
         (End::Exit(0), None) if silent && heard.len() == 1 => Some(0),
         (End::Exit(0), _) => None,
-        (_, Some(last)) => Some(last),
+        // Its own words say why its process ended.
+        (_, Some(last)) => (!heard[last].has_words()).then_some(last),
         (_, None) => silent.then_some(0),
     }
 }

@@ -51,6 +51,7 @@ fn finished(test: &TestRef, attempt: u32, outcome: Outcome, wall_ms: u64) -> Eve
         usage: Usage { wall: Duration::from_millis(wall_ms), ..Usage::default() },
         output: Output::default(),
         last: true,
+        order_dependent: false,
         notes: Vec::new(),
     }
 }
@@ -61,7 +62,15 @@ fn started(test: &TestRef, attempt: u32) -> Event {
 
 fn run_finished(interrupted: bool) -> Event {
     Event::RunFinished {
-        counts: Counts { passed: 6, flaky: 1, failed: 2, errors: 3, skipped: 4, not_run: 5 },
+        counts: Counts {
+            passed: 6,
+            flaky: 1,
+            failed: 2,
+            errors: 3,
+            skipped: 4,
+            not_run: 5,
+            order_dependent: 0,
+        },
         wall: Duration::from_micros(1_234_567),
         interrupted,
         exit_code: 130,

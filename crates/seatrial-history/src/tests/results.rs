@@ -37,6 +37,7 @@ fn every_outcome() -> Vec<(Event, ResultRow)> {
             usage,
             output: Output::default(),
             last: n % 2 == 0,
+            order_dependent: false,
             notes: notes.clone(),
         };
         let row = ResultRow {

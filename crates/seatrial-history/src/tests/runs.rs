@@ -24,7 +24,8 @@ fn a_run_round_trips() {
     expected.state = RunState::Finished;
     expected.wall = Some(Duration::from_micros(1_234_567));
     expected.exit_code = Some(130);
-    expected.counts = Counts { passed: 6, flaky: 1, failed: 2, errors: 3, skipped: 4, not_run: 5 };
+    expected.counts =
+        Counts { passed: 6, flaky: 1, failed: 2, errors: 3, skipped: 4, not_run: 5, order_dependent: 0 };
     assert_eq!(history.run(header(1).run).unwrap(), expected);
     drop(recorder);
     assert_eq!(history.runs(None, 10).unwrap(), [expected], "still finished when the recorder is gone");
@@ -75,7 +76,10 @@ fn a_run_that_was_interrupted_or_given_up_says_so() {
     drop((recorder, open));
     assert_eq!(states(&history), [RunState::Interrupted; 3]);
     let run = history.run(header(2).run).unwrap();
-    assert_eq!(run.counts, Counts { passed: 3, flaky: 1, failed: 1, errors: 1, skipped: 1, not_run: 1 });
+    assert_eq!(
+        run.counts,
+        Counts { passed: 3, flaky: 1, failed: 1, errors: 1, skipped: 1, not_run: 1, order_dependent: 0 }
+    );
     assert_eq!((run.wall, run.exit_code), (None, None));
 }
 

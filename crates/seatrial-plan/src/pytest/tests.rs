@@ -1,13 +1,17 @@
 //! The lister's words in, jobs and answers out.
 
-use super::PytestPlan;
+use super::{Granularity, PytestPlan, Shape};
 use crate::PlanEvent;
 use crate::tests::Bench;
-use seatrial_model::{Captured, End, JobId, Launch, Limits, Near, Outcome, Reading, TestRef, Verdict};
+use seatrial_model::{Captured, End, JobId, Launch, Limits, Near, Outcome, Reading, Round, TestRef, Verdict};
 
 fn bench() -> Bench<PytestPlan> {
+    bench_of(Shape { granularity: Granularity::Test, ..Shape::default() })
+}
+
+fn bench_of(shape: Shape) -> Bench<PytestPlan> {
     let warmer = Launch { program: "python".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
-    let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default()));
+    let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default(), shape));
     assert_eq!(bench.feed(PlanEvent::Begin), [""; 0]);
     let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}]}}"#;
     assert_eq!(say(&mut bench, hello), [""; 0]);
@@ -60,10 +64,10 @@ fn each_test_is_a_job_near_its_file() {
         [
             "listed a.py: 2",
             "listed b.py: 2",
-            r#"Verdict 0: a.py one | {"batch":false,"file":"/p/a.py","fresh":false,"last":false,"tests":[{"id":"a.py::one","n":0}]}"#,
-            r#"Verdict 1: a.py K::two[x] | {"batch":false,"file":"/p/a.py","fresh":false,"last":false,"tests":[{"id":"a.py::K::two[x]","n":0,"of":["a.py::K::two[x]"]}]}"#,
-            r#"Verdict 2: b.py one | {"batch":false,"file":"/p/b.py","fresh":false,"last":false,"tests":[{"id":"b.py::one","n":0}]}"#,
-            r#"Verdict 3: b.py two | {"batch":false,"file":"/p/b.py","fresh":false,"last":true,"tests":[{"id":"b.py::two","n":0}]}"#,
+            r#"Verdict 0: a.py one | {"file":"/p/a.py","last":false,"tests":[{"id":"a.py::one","n":0}]}"#,
+            r#"Verdict 1: a.py K::two[x] | {"file":"/p/a.py","last":false,"tests":[{"id":"a.py::K::two[x]","n":0,"of":["a.py::K::two[x]"]}]}"#,
+            r#"Verdict 2: b.py one | {"file":"/p/b.py","last":false,"tests":[{"id":"b.py::one","n":0}]}"#,
+            r#"Verdict 3: b.py two | {"file":"/p/b.py","last":true,"tests":[{"id":"b.py::two","n":0}]}"#,
             "complete",
         ]
     );
@@ -97,7 +101,7 @@ fn a_file_that_cannot_be_taken_apart_is_one_job() {
             test("e.rst::e.rst", 0, false, "file", ""),
         ],
     );
-    assert!(lines[2].starts_with(r#"Verdict 0: d.rst (file) | {"batch":true"#), "{lines:?}");
+    assert!(lines[2].starts_with(r#"Verdict 0: d.rst d.rst and 1 more | {"batch":true"#), "{lines:?}");
     assert!(lines[3].starts_with("Verdict 1: e.rst e.rst |"), "{lines:?}");
     let names = |job| {
         let Reading::Pytest { tests } = &bench.jobs[&JobId(job)].reading else { panic!("another reading") };
@@ -124,7 +128,8 @@ fn settle(bench: &mut Bench<PytestPlan>, report: &str, end: End, verdict: (Outco
         reason: Some(verdict.1.to_owned()).filter(|reason| !reason.is_empty()),
     }];
     let report = Captured::whole(report.as_bytes().to_vec());
-    bench.feed(PlanEvent::Settled { job: JobId(0), end: Some(end), report, verdicts })
+    let spec = bench.jobs[&JobId(0)].clone();
+    bench.feed(PlanEvent::Settled { spec, end: Some(end), report, verdicts })
 }
 
 /// What a test's process writes when all is well.
@@ -210,4 +215,157 @@ fn a_teardown_that_fails_later_is_an_error_of_its_test() {
     assert_eq!(told[0], "judged zero error", "{told:?}");
     assert!(told[1].contains(r#""id":"a.py::zero""#) && told[1].contains("it broke"), "{told:?}");
     assert!(told[2].contains(r#""id":"a.py::one""#), "{told:?}");
+}
+
+/// The tests of each job by their last letters, and how it is run.
+fn jobs(lines: &[String]) -> Vec<String> {
+    let of_job = |line: &String| {
+        let (_, payload) = line.split_once(" | ").expect("a payload");
+        let payload: serde_json::Value = serde_json::from_str(payload).expect("JSON");
+        let tests = payload["tests"].as_array().expect("tests");
+        let names: Vec<&str> =
+            tests.iter().filter_map(|test| test["id"].as_str()?.rsplit("::").next()).collect();
+        let how =
+            ["batch", "check", "share", "stop", "fresh"].into_iter().filter(|how| payload[*how] == true);
+        let last = if payload["last"] == true { " last" } else { "" };
+        format!("{}: {}{last}", names.join("+"), how.collect::<Vec<_>>().join(" "))
+    };
+    lines.iter().filter(|line| line.contains("Verdict") || line.starts_with("again")).map(of_job).collect()
+}
+
+fn suite() -> Vec<String> {
+    let kind = |kind: u32| format!(r#","kind":{kind}"#);
+    vec![
+        test("a.py::one", 0, false, "test", &kind(0)),
+        test("a.py::two", 0, false, "test", &kind(0)),
+        test("a.py::K::three", 0, false, "test", &kind(0)),
+        test("a.py::K::four[a::b]", 0, false, "test", &kind(1)),
+        test("b.py::one", 0, true, "test", &kind(2)),
+        test("b.py::two", 0, true, "test", &kind(2)),
+        test("c.rst::c", 0, false, "file", ""),
+        test("c.rst::d", 0, false, "file", ""),
+    ]
+}
+
+#[test]
+fn what_shares_a_process_is_the_users_choice() {
+    for (granularity, expected) in [
+        (
+            Granularity::Auto,
+            vec![
+                "one+two+three: batch check share",
+                "b]: batch check share",
+                "one+two: batch check last",
+                "c+d: batch fresh",
+            ],
+        ),
+        (
+            Granularity::Test,
+            vec!["one: ", "two: ", "three: ", "b]: ", "one: ", "two:  last", "c+d: batch fresh"],
+        ),
+        (
+            Granularity::Class,
+            vec!["one+two: batch", "three+b]: batch", "one+two: batch last", "c+d: batch fresh"],
+        ),
+        (Granularity::Module, vec!["one+two+three+b]: batch", "one+two: batch last", "c+d: batch fresh"]),
+        (Granularity::Session, vec!["one+two+three+b]+one+two: batch", "c+d: batch fresh"]),
+    ] {
+        let mut bench = bench_of(Shape { granularity, ..Shape::default() });
+        let lines = listed(&mut bench, &suite());
+        assert_eq!(jobs(&lines), expected, "{granularity:?}");
+    }
+}
+
+#[test]
+fn a_test_that_is_known_to_be_slow_is_alone() {
+    let slow = [TestRef::new("a.py", "two")].into();
+    let mut bench = bench_of(Shape { slow, ..Shape::default() });
+    let lines = listed(&mut bench, &suite()[..3]);
+    assert_eq!(
+        jobs(&lines),
+        ["one: batch check share", "two: batch check share", "three: batch check share"]
+    );
+}
+
+#[test]
+fn a_long_file_is_several_jobs() {
+    let mut bench = bench_of(Shape::default());
+    let tests: Vec<String> = (0..130).map(|n| test(&format!("a.py::t{n}"), 0, false, "test", "")).collect();
+    listed(&mut bench, &tests);
+    let sizes: Vec<usize> = bench.jobs.values().map(|spec| spec.tests().len()).collect();
+    assert_eq!(sizes, [64, 64, 2]);
+}
+
+#[test]
+fn the_frameworks_limit_is_passed_on_and_ends_jobs() {
+    let warmer = Launch { program: "python".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
+    let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default(), Shape::default()));
+    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","maxfail":2}}"#;
+    assert_eq!(say(&mut bench, hello), ["max fail 2"]);
+    let lines = listed(&mut bench, &suite()[..2]);
+    assert_eq!(jobs(&lines), ["one+two: batch check share stop"]);
+}
+
+#[test]
+fn tests_run_again_in_other_company() {
+    let mut bench = bench_of(Shape::default());
+    listed(&mut bench, &suite());
+    let mut again = |job: u32, names: &[&str], round| {
+        let tests = names.iter().map(|name| TestRef::new("a.py", name)).collect();
+        bench.feed(PlanEvent::Again { job: JobId(job), tests, round })
+    };
+    assert_eq!(jobs(&again(0, &["two", "K::three"], Round::Company)), ["two+three: batch check share"]);
+    assert_eq!(jobs(&again(0, &["two", "K::three"], Round::Alone)), ["two+three: "]);
+    assert_eq!(jobs(&again(1, &["K::four[a::b]"], Round::After)), ["one+two+three+b]: batch"]);
+    assert_eq!(again(0, &["one"], Round::After), ["again 0: not"], "nothing comes before it");
+    // A file is run as a whole anyway.
+    let tests = vec![TestRef::new("c.rst", "d")];
+    assert_eq!(bench.feed(PlanEvent::Again { job: JobId(3), tests, round: Round::After }), ["again 3: not"]);
+}
+
+#[test]
+fn after_some_tries_in_vain_a_file_is_believed() {
+    let mut bench = bench_of(Shape::default());
+    let tests: Vec<String> = (0..9).map(|n| test(&format!("a.py::t{n}"), 0, false, "test", "")).collect();
+    listed(&mut bench, &tests);
+    let spec = bench.jobs[&JobId(0)].clone();
+    let tried = (1..9).take_while(|n| {
+        let test = TestRef::new("a.py", &format!("t{n}"));
+        let said =
+            bench.feed(PlanEvent::Again { job: JobId(0), tests: vec![test.clone()], round: Round::After });
+        let verdicts = vec![Verdict { test, outcome: Outcome::Fail, reason: None }];
+        let (spec, report) = (spec.clone(), Captured::default());
+        bench.feed(PlanEvent::Settled { spec, end: None, report, verdicts });
+        said != ["again 0: not"]
+    });
+    assert_eq!(tried.count(), 3);
+}
+
+#[test]
+fn of_two_results_the_lister_is_told_the_one_that_stands() {
+    let mut bench = bench();
+    listed(&mut bench, &[test("a.py::one", 0, false, "test", "")]);
+    let spec = bench.jobs[&JobId(0)].clone();
+    let mut settled = |report: String, outcome: Option<Outcome>| {
+        let test = TestRef::new("a.py", "one");
+        let verdicts = outcome.map(|outcome| Verdict { test, outcome, reason: None }).into_iter().collect();
+        let report = Captured::whole(report.into_bytes());
+        bench.feed(PlanEvent::Settled { spec: spec.clone(), end: Some(End::Exit(0)), report, verdicts })
+    };
+    let failed = passed().replacen(r#""outcome":"passed""#, r#""outcome":"failed""#, 2);
+    assert_eq!(settled(failed, None), [""; 0], "nothing is final");
+    // It has passed after others, but that is not enough for who is strict.
+    let told = settled(passed(), Some(Outcome::Error));
+    assert!(told[0].starts_with(r#"tell {"reports""#) && told[0].contains("failed"), "{told:?}");
+}
+
+#[test]
+fn who_asks_is_told_what_tests_leave_behind() {
+    for (explain, words) in [(true, "notice a.py one has changed: os.environ"), (false, "tell")] {
+        let mut bench = bench_of(Shape { explain, ..Shape::default() });
+        listed(&mut bench, &[test("a.py::one", 0, false, "test", "")]);
+        let report = passed().replace(r#""end":true"#, r#""end":true,"left":"os.environ""#);
+        let told = settle(&mut bench, &report, End::Exit(0), (Outcome::Pass, ""));
+        assert!(told[0].starts_with(words), "{told:?}");
+    }
 }

@@ -64,6 +64,7 @@ impl End_ {
             usage: Usage { wall: Duration::from_millis(self.ms), ..Usage::default() },
             output: Output { stdout: self.stdout, stderr: self.stderr },
             last: self.last,
+            order_dependent: false,
             notes: self.notes,
         }
     }

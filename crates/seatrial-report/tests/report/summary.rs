@@ -15,7 +15,7 @@ fn summary(events: &[Event], colours: bool) -> String {
 /// All counts, zero or not, with colours on.
 #[test]
 fn the_last_line_is_exact() {
-    for bits in 0..64_u32 {
+    for bits in 0..128_u32 {
         let on = |bit: u32, number: u32| if bits >> bit & 1 == 1 { number } else { 0 };
         let counts = Counts {
             passed: on(0, 11),
@@ -24,11 +24,13 @@ fn the_last_line_is_exact() {
             flaky: on(3, 14),
             errors: on(4, 15),
             not_run: on(5, 16),
+            order_dependent: on(6, 17),
         };
         let text = summary(&[begun(), done(counts, 1_500, 1)], true);
         let mut want =
             format!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
         want += if counts.flaky > 0 { ", 14 flaky" } else { "" };
+        want += if counts.order_dependent > 0 { ", 17 order-dependent" } else { "" };
         want += if counts.errors > 0 { ", 15 errors" } else { "" };
         want += if counts.not_run > 0 { ", 16 not run" } else { "" };
         assert!(text.ends_with(&format!("\n{want}\n")), "{text}");

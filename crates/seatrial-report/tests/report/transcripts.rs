@@ -237,7 +237,19 @@ fn the_long_tail() -> Vec<Step> {
         at(65_001, notice(NoticeLevel::Info, "12 layers kept\nin the cache", None)),
         at(
             66_000,
-            done(Counts { passed: 3, flaky: 1, failed: 6, errors: 2, skipped: 3, not_run: 0 }, 66_000, 1),
+            done(
+                Counts {
+                    passed: 3,
+                    flaky: 1,
+                    failed: 6,
+                    errors: 2,
+                    skipped: 3,
+                    not_run: 0,
+                    order_dependent: 0,
+                },
+                66_000,
+                1,
+            ),
         ),
         Tick(90_000),
         Look(66_000, 100, 24),

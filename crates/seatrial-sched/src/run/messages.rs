@@ -2,7 +2,8 @@
 
 use crate::Priority;
 use seatrial_model::{
-    Attempt, Captured, End, Event, JobId, JobSpec, Near, NodeId, Output, SlotId, TestRef, Usage, Verdict,
+    Attempt, Captured, End, Event, JobId, JobSpec, Near, NodeId, Output, Round, SlotId, TestRef, Usage,
+    Verdict,
 };
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct RunSettings {
     pub retries: u32,
     /// After this many tests with a bad result no further job is handed out; absent: never. 0 is read as 1.
     pub max_fail: Option<u32>,
+    /// True: a test that passes only after other tests has not passed.
+    pub strict: bool,
 }
 
 /// A job and its place in the queue.
@@ -39,9 +42,27 @@ pub struct JobResult {
     pub notes: Vec<String>,
     /// What came through the report pipe of a job that has one.
     pub report: Captured,
-    /// What there is to show of each verdict's test, in the order of the verdicts; where there is none, and where the
-    /// list is shorter, the output says it.
-    pub texts: Vec<Option<Captured>>,
+    /// What is known of each verdict's test by itself, in the order of the verdicts. The list may be shorter.
+    pub parts: Vec<Part>,
+}
+
+/// One test of a job of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What there is to show of it; absent: the output says it.
+    pub text: Option<Captured>,
+    /// How long it took, where its job does not tell.
+    pub wall: Option<Duration>,
+    /// False: its turn did not come, so that its verdict says nothing about it.
+    pub ran: bool,
+    /// How many tests ran before it in the same process and might have left something there.
+    pub before: u32,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self { text: None, wall: None, ran: true, before: 0 }
+    }
 }
 
 /// What happens to a run. Each names its sender.
@@ -64,6 +85,13 @@ pub enum RunEvent {
         group: String,
         /// How many of its tests will be run.
         tests: u32,
+    },
+    /// Planner, of a [`RunAction::Again`]: run this for it. Absent: these tests cannot be run in that round.
+    Again {
+        /// Which job.
+        job: JobId,
+        /// The same job with other tests.
+        spec: Option<JobSpec>,
     },
     /// Planner, of a [`RunAction::Handed`] job: it does count as a test's result (a listing that failed). Every
     /// verdict is reported as final.
@@ -135,6 +163,8 @@ pub enum RunEvent {
         /// How long it has run.
         elapsed: Duration,
     },
+    /// Planner: the framework wants no further test started after so many bad ones.
+    MaxFail(u32),
     /// Planner: the framework wants no further test started; what runs may finish.
     Stop,
     /// User: end the run.
@@ -183,17 +213,26 @@ pub enum RunAction {
         /// Its result.
         result: Box<JobResult>,
     },
-    /// A test job whose reading has a report is over, and was told of: the planner passes the report on. Said for each
-    /// such job that was run, once.
+    /// A try of a test job whose reading has a report has ended: the planner passes the report on.
     Settled {
         /// The job.
-        job: JobId,
+        spec: JobSpec,
         /// How its process ended.
         end: Option<End>,
         /// What came through its report pipe.
         report: Captured,
-        /// What was told of it.
+        /// What is final of it. Of a test that is run again it is said later, with that try or by itself.
         verdicts: Vec<Verdict>,
+    },
+    /// These tests of a job whose try has ended are to be run (again), in this company. Answered by
+    /// [`RunEvent::Again`].
+    Again {
+        /// Which job.
+        job: JobId,
+        /// Which of its tests.
+        tests: Vec<TestRef>,
+        /// In whose company.
+        round: Round,
     },
     /// The run is over: the last action, said once. Events after it change nothing.
     Complete,

@@ -2,9 +2,7 @@
 
 use super::{JobResult, Live, Phase, RunAction, RunMachine};
 use crate::{near, retry};
-use seatrial_model::{
-    Attempt, End, Event, JobId, JobKind, NodeId, Outcome, Output, Reading, TestRef, Verdict,
-};
+use seatrial_model::{Attempt, End, Event, JobId, JobKind, NodeId, Outcome, Output, TestRef, Verdict};
 
 impl RunMachine {
     pub(super) fn finished(
@@ -21,6 +19,10 @@ impl RunMachine {
         let Some(live) = self.take_held(node, job, attempt) else { return };
         if live.spec.kind != JobKind::Verdict {
             self.hand_over(live, result, out);
+            return;
+        }
+        if live.members.is_some() {
+            self.finished_members(live, result, out);
             return;
         }
         let unread = result.verdicts.is_empty();
@@ -79,6 +81,8 @@ impl RunMachine {
         if live.spec.kind != JobKind::Verdict {
             let result = JobResult::saying(&live.spec.test, Outcome::Cancelled, reason);
             self.hand_over(live, result, out);
+        } else if live.members.is_some() {
+            self.conclude_members(live, None, out);
         } else if let Some(test) = &live.owed {
             let result =
                 JobResult::saying(test, Outcome::Cancelled, "the run ended before it was tried again");
@@ -100,7 +104,8 @@ impl RunMachine {
             format!("its node died {} times", live.deaths)
         } else if self.hands_out(live.spec.kind) {
             // An attempt that nobody heard of leaves no trace. Nor does a group's: its tests are not known by name.
-            if live.is_started() && live.spec.kind == JobKind::Verdict && !retry::is_group(&live.spec) {
+            let speaks = live.members.is_none() && !retry::is_group(&live.spec);
+            if live.is_started() && live.spec.kind == JobKind::Verdict && speaks {
                 let lost = JobResult::saying(&live.spec.test, Outcome::Lost, "its node died");
                 self.report_try(&mut live, lost, out);
             }
@@ -114,7 +119,9 @@ impl RunMachine {
             return;
         };
         let result = JobResult::saying(&live.spec.test, Outcome::Lost, &reason);
-        if live.spec.kind == JobKind::Verdict {
+        if live.members.is_some() {
+            self.conclude_members(live, result.verdicts.first(), out);
+        } else if live.spec.kind == JobKind::Verdict {
             self.conclude(live, result, out);
         } else {
             self.hand_over(live, result, out);
@@ -152,13 +159,6 @@ impl RunMachine {
             result.verdicts.push(no_result(owed.clone()));
         }
         self.done.insert(live.spec.job);
-        if matches!(live.spec.reading, Reading::Pytest { .. }) {
-            let (job, end, verdicts) = (live.spec.job, result.end, result.verdicts.clone());
-            let report = std::mem::take(&mut result.report);
-            out.push(RunAction::Settled { job, end, report, verdicts });
-            // Where a report speaks, a good end of the process says nothing.
-            result.end = result.end.filter(|end| *end != End::Exit(0));
-        }
         self.report(live.attempt, live.owed.as_ref(), result, out);
     }
 
@@ -171,28 +171,28 @@ impl RunMachine {
         result: JobResult,
         out: &mut Vec<RunAction>,
     ) {
-        let JobResult { end, usage, output, verdicts, notes, texts, .. } = result;
-        let mut texts = texts.into_iter();
+        let JobResult { end, usage, output, verdicts, notes, .. } = result;
         let end = if verdicts.len() > 1 { None } else { end };
         let speaker = verdicts.iter().position(|verdict| verdict.outcome.is_bad()).unwrap_or(0);
         let mut said = Some((output, notes));
         for (index, verdict) in verdicts.into_iter().enumerate() {
             self.tally(verdict.outcome, owed == Some(&verdict.test));
-            let (mut output, notes): (Output, Vec<String>) =
+            let (output, notes): (Output, Vec<String>) =
                 if index == speaker { said.take().unwrap_or_default() } else { Default::default() };
-            if let Some(text) = texts.next().flatten() {
-                output.stdout = text;
-            }
             let usage = if index == 0 { usage } else { Default::default() };
             let own = JobResult { end, usage, output, notes, ..JobResult::default() };
             out.push(RunAction::Emit(told(verdict, attempt, true, own)));
         }
+        self.heed_max_fail(out);
+    }
+
+    pub(super) fn heed_max_fail(&mut self, out: &mut Vec<RunAction>) {
         if self.settings.max_fail.is_some_and(|limit| self.bad >= limit.max(1)) {
             self.stop(Phase::Draining, out);
         }
     }
 
-    fn tally(&mut self, outcome: Outcome, tried_before: bool) {
+    pub(super) fn tally(&mut self, outcome: Outcome, tried_before: bool) {
         let counts = &mut self.counts;
         match outcome {
             Outcome::Pass => {
@@ -216,7 +216,7 @@ impl JobResult {
     }
 }
 
-fn no_result(test: TestRef) -> Verdict {
+pub(super) fn no_result(test: TestRef) -> Verdict {
     Verdict { test, outcome: Outcome::Error, reason: Some("no result was read".to_owned()) }
 }
 
@@ -224,5 +224,16 @@ fn no_result(test: TestRef) -> Verdict {
 fn told(verdict: Verdict, attempt: Attempt, last: bool, own: JobResult) -> Event {
     let Verdict { test, outcome, reason } = verdict;
     let JobResult { end, usage, output, notes, .. } = own;
-    Event::AttemptFinished { test, attempt, outcome, reason, end, usage, output, last, notes }
+    Event::AttemptFinished {
+        test,
+        attempt,
+        outcome,
+        reason,
+        end,
+        usage,
+        output,
+        last,
+        order_dependent: false,
+        notes,
+    }
 }

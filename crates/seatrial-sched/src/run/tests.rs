@@ -3,18 +3,19 @@
 //! A line is `event => actions`. Jobs are letters; `a#2` is the second try of job `a`; `*` behind a result says that
 //! another try follows. `n0.1` is slot 1 of node 0; where none is named it is slot 0.
 
+mod members;
 mod near;
 
-use super::{JobResult, Planned, RunAction, RunEvent, RunMachine, RunSettings};
+use super::{JobResult, Part, Planned, RunAction, RunEvent, RunMachine, RunSettings};
 use crate::{Class, Priority};
 use seatrial_model::{
     Attempt, Bytes, Captured, Counts, End, Event, Instant, JobId, JobKind, JobSpec, LaunchId, Limits, Near,
-    NodeId, Outcome, Output, Reading, SlotId, TestRef, Usage, Verdict,
+    NodeId, Outcome, Output, Reading, Round, SlotId, TestRef, Usage, Verdict,
 };
 use std::time::Duration;
 
-const PLAIN: RunSettings = RunSettings { retries: 0, max_fail: None };
-const RETRY: RunSettings = RunSettings { retries: 1, max_fail: None };
+const PLAIN: RunSettings = RunSettings { retries: 0, max_fail: None, strict: false };
+const RETRY: RunSettings = RunSettings { retries: 1, max_fail: None, strict: false };
 
 fn letter(job: JobId) -> char {
     char::from(b'a' + u8::try_from(job.0).unwrap())
@@ -28,7 +29,7 @@ fn test_ref(name: &str) -> TestRef {
     TestRef::new("g", name)
 }
 
-/// `a`, `a:listing`, `a:relay`, `a:group`, `a:pytest`, each with `@3` for an expected duration or `@failed`, then with `~7` for a
+/// `a`, `a:listing`, `a:relay`, `a:group`, `a:pytest`, `a:pytest,x,y` (a job of tests x and y), each with `@3` for an expected duration or `@failed`, then with `~7` for a
 /// test that is near those of group 7, or `~7!` when they must be together.
 fn planned(word: &str) -> Planned {
     let (word, near) = word.split_once('~').unwrap_or((word, ""));
@@ -38,7 +39,10 @@ fn planned(word: &str) -> Planned {
         "listing" => (JobKind::Listing, Reading::LibtestList),
         "relay" => (JobKind::Relay, Reading::ExitCode),
         "group" => (JobKind::Verdict, Reading::LibtestMany),
-        "pytest" => (JobKind::Verdict, Reading::Pytest { tests: Vec::new() }),
+        pytest if pytest.starts_with("pytest") => {
+            let tests = pytest.split(',').skip(1).map(test_ref).collect();
+            (JobKind::Verdict, Reading::Pytest { tests })
+        }
         "" => (JobKind::Verdict, Reading::ExitCode),
         other => panic!("kind `{other}`"),
     };
@@ -71,20 +75,25 @@ fn outcome(name: &str) -> Outcome {
     *Outcome::ALL.iter().find(|outcome| outcome.name() == name).unwrap()
 }
 
-/// `pass` for the job's own test, or `x:pass`; none: nothing was read.
+/// `pass` for the job's own test, or `x:pass`; none: nothing was read. `x:fail^2`: two tests ran before it in its process.
+/// `x:error?`: its turn did not come.
 fn result(own: &str, words: &[&str]) -> JobResult {
-    let verdicts = words.iter().map(|word| {
-        let (name, outcome_name) = word.split_once(':').unwrap_or((own, word));
-        Verdict { test: test_ref(name), outcome: outcome(outcome_name), reason: None }
-    });
+    let read = |word: &&str| {
+        let (name, word) = word.split_once(':').unwrap_or((own, word));
+        let (word, before) = word.split_once('^').unwrap_or((word, "0"));
+        let part = Part { ran: !word.ends_with('?'), before: before.parse().unwrap(), ..Part::default() };
+        let outcome = outcome(word.trim_end_matches('?'));
+        (Verdict { test: test_ref(name), outcome, reason: None }, part)
+    };
+    let (verdicts, parts): (Vec<_>, Vec<_>) = words.iter().map(read).unzip();
     JobResult {
         end: Some(if words == ["lost"] { End::SlotLost } else { End::Exit(0) }),
         usage: Usage { peak_memory: 7, ..Usage::default() },
         output: Output { stdout: Captured::whole(b"said".to_vec()), ..Output::default() },
-        verdicts: verdicts.collect(),
+        verdicts,
         notes: vec!["noted".to_owned()],
         report: Captured::whole(b"reported".to_vec()),
-        texts: Vec::new(),
+        parts,
     }
 }
 
@@ -107,6 +116,12 @@ fn event(line: &str) -> RunEvent {
             RunEvent::GroupListed { group: (*group).to_owned(), tests: tests.parse().unwrap() }
         }
         ["judge", words @ ..] => RunEvent::Judged { result: result("", words) },
+        ["again", name, "not"] => RunEvent::Again { job: job(name), spec: None },
+        ["again", what] => {
+            let spec = planned(what).spec;
+            RunEvent::Again { job: spec.job, spec: Some(spec) }
+        }
+        ["most", limit] => RunEvent::MaxFail(limit.parse().unwrap()),
         ["stop"] => RunEvent::Stop,
         ["cancel"] => RunEvent::Cancel,
         [who, "dies"] => RunEvent::NodeLost { node: node(who) },
@@ -150,8 +165,9 @@ fn text(action: &RunAction) -> String {
         RunAction::Emit(Event::AttemptStarted { test, attempt, .. }) => {
             format!("{}#{} runs", test.name, attempt.0)
         }
-        RunAction::Emit(Event::AttemptFinished { test, attempt, outcome, last, .. }) => {
-            format!("{}#{} {}{}", test.name, attempt.0, outcome.name(), if *last { "" } else { "*" })
+        RunAction::Emit(Event::AttemptFinished { test, attempt, outcome, last, order_dependent, .. }) => {
+            let order = if *order_dependent { " by order" } else { "" };
+            format!("{}#{} {}{}{order}", test.name, attempt.0, outcome.name(), if *last { "" } else { "*" })
         }
         RunAction::Emit(Event::Slow { test, elapsed }) => format!("{} slow {}", test.name, elapsed.as_secs()),
         RunAction::Emit(Event::Skipped { test, .. }) => format!("{} skipped", test.name),
@@ -161,19 +177,30 @@ fn text(action: &RunAction) -> String {
             let verdicts: Vec<&str> = result.verdicts.iter().map(|v| v.outcome.name()).collect();
             format!("handed {} {}", letter(spec.job), verdicts.join("+")).trim_end().to_owned()
         }
-        RunAction::Settled { job, verdicts, report, .. } => {
+        RunAction::Settled { spec, verdicts, report, .. } => {
             let verdicts: Vec<&str> = verdicts.iter().map(|v| v.outcome.name()).collect();
-            format!("settled {} {} {}", letter(*job), report.head.to_text(), verdicts.join("+"))
+            let report = report.head.to_text();
+            format!("settled {} {report} {}", letter(spec.job), verdicts.join("+")).trim_end().to_owned()
+        }
+        RunAction::Again { job, tests, round } => {
+            let tests: Vec<&str> = tests.iter().map(|test| &*test.name).collect();
+            let round = match round {
+                Round::Company => "in company",
+                Round::Alone => "alone",
+                Round::After => "after others",
+            };
+            format!("ask {} {} {round}", letter(*job), tests.join("+"))
         }
         RunAction::Complete => "complete".to_owned(),
     }
 }
 
 fn counts_text(counts: Counts) -> String {
-    let Counts { passed, flaky, failed, errors, skipped, not_run } = counts;
+    let Counts { passed, flaky, order_dependent, failed, errors, skipped, not_run } = counts;
     let named = [
         (passed, "passed"),
         (flaky, "flaky"),
+        (order_dependent, "order-dependent"),
         (failed, "failed"),
         (errors, "errors"),
         (skipped, "skipped"),
@@ -539,7 +566,7 @@ fn nodes_that_die_while_the_run_ends() {
 
 #[test]
 fn after_max_fail_the_running_finish_and_nothing_starts() {
-    let settings = RunSettings { retries: 1, max_fail: Some(2) };
+    let settings = RunSettings { max_fail: Some(2), ..RETRY };
     check(
         settings,
         "add a b c d e:listing f =>
@@ -559,7 +586,7 @@ fn after_max_fail_the_running_finish_and_nothing_starts() {
          n0 ends e#1 pass      => handed e pass, complete",
         "2 failed, 1 errors, 3 not run",
     );
-    let settings = RunSettings { retries: 0, max_fail: Some(1) };
+    let settings = RunSettings { max_fail: Some(1), ..PLAIN };
     check(
         settings,
         "add a b c             =>
@@ -575,20 +602,20 @@ fn after_max_fail_the_running_finish_and_nothing_starts() {
 }
 
 #[test]
-fn a_report_goes_to_the_planner_when_the_result_is_final() {
+fn a_report_goes_to_the_planner_with_what_is_final() {
     check(
         RETRY,
-        "add a:pytest b:pytest c =>
-         n0 wants 3        => n0 gets a#1, n0 gets b#1, n0 gets c#1
+        "add a:pytest c    =>
+         n0 wants 2        => n0 gets a#1, n0 gets c#1
          n0 starts a#1     => a#1 runs
-         n0 ends a#1 fail  => a#1 fail*
+         n0 ends a#1 fail  => settled a reported, a#1 fail*, ask a a alone
+         again a:pytest    =>
          n0 wants 1        => n0 gets a#2
+         n0 starts a#2     => a#2 runs
          n0 ends a#2 pass  => settled a reported pass, a#2 pass
          n0 ends a#2 pass  =>
-         n0 ends c#1 pass  => c#1 pass
-         n0 starts b#1     => b#1 runs
-         n0 ends b#1 a:pass b:error => settled b reported pass+error, a#1 pass, b#1 error",
-        "3 passed, 1 flaky, 1 errors",
+         n0 ends c#1 pass  => c#1 pass",
+        "2 passed, 1 flaky",
     );
 }
 
@@ -596,22 +623,23 @@ fn a_report_goes_to_the_planner_when_the_result_is_final() {
 fn each_verdict_shows_its_own_text() {
     let mut machine = RunMachine::new(RETRY);
     let mut out = Vec::new();
-    for line in ["add a:pytest", "n0 wants 1", "n0 starts a#1"] {
+    for line in ["add a:pytest,b,c,d", "n0 wants 1", "n0 starts a#1"] {
         machine.handle(Instant(0), event(line), &mut out);
     }
     out.clear();
-    let RunEvent::Finished { node, job, attempt, mut result } = event("n0 ends a#1 b:pass c:fail d:fail")
+    let RunEvent::Finished { node, job, attempt, mut result } = event("n0 ends a#1 b:pass c:skip d:pass")
     else {
         panic!("no end");
     };
     let text = |text: &str| Some(Captured::whole(text.as_bytes().to_vec()));
-    result.texts = vec![None, text("of c"), text("of d")];
+    result.parts[1].text = text("of c");
+    result.parts[2].text = text("of d");
     machine.handle(Instant(0), RunEvent::Finished { node, job, attempt, result }, &mut out);
     let shown = out.iter().filter_map(|action| {
         let RunAction::Emit(Event::AttemptFinished { output, .. }) = action else { return None };
         Some(output.stdout.head.to_text().into_owned())
     });
-    assert_eq!(shown.collect::<Vec<_>>(), ["", "of c", "of d"]);
+    assert_eq!(shown.collect::<Vec<_>>(), ["said", "of c", "of d"]);
 }
 
 #[test]
@@ -632,7 +660,7 @@ fn when_the_framework_wants_no_more_nothing_starts() {
 
 #[test]
 fn after_max_fail_what_has_not_begun_is_asked_back() {
-    let settings = RunSettings { retries: 0, max_fail: Some(1) };
+    let settings = RunSettings { max_fail: Some(1), ..PLAIN };
     check(
         settings,
         "add a b c d f:listing g:listing e:relay =>
@@ -657,7 +685,7 @@ fn after_max_fail_what_has_not_begun_is_asked_back() {
 #[test]
 fn the_planner_can_judge_what_it_was_handed() {
     check(
-        RunSettings { retries: 3, max_fail: Some(1) },
+        RunSettings { retries: 3, max_fail: Some(1), ..PLAIN },
         "add a:listing b     =>
          n0 wants 1          => n0 gets a#1
          n0 ends a#1         => handed a

@@ -247,6 +247,7 @@ impl Coordinator {
                     Grant::Result(job.spec.job, *attempt, tests)
                 })
             }
+            RunEvent::Again { .. } | RunEvent::MaxFail(_) => panic!("{event:?} is no part of these worlds"),
         };
         if grant.is_none() {
             self.stale += 1;
@@ -330,6 +331,7 @@ impl Coordinator {
                 self.judge_report((test, *attempt), *outcome, said, *last, grant);
             }
             RunAction::Emit(other) => assert_eq!(*grant, Grant::Said, "{other:?}"),
+            RunAction::Again { job, .. } => panic!("{job:?} has no members"),
         }
     }
 

@@ -49,7 +49,7 @@ struct World {
 
 impl World {
     fn new(small: Small) -> Self {
-        let settings = RunSettings { retries: small.retries, max_fail: small.max_fail };
+        let settings = RunSettings { retries: small.retries, max_fail: small.max_fail, strict: false };
         let mut world = Self {
             left: small,
             coordinator: Coordinator::new(settings),

@@ -131,7 +131,7 @@ impl Climate {
         let retries = u32::try_from(rng.below(3)).unwrap();
         let max_fail = rng.chance(20).then(|| u32::try_from(rng.between(1, 6)).unwrap());
         Self {
-            run: RunSettings { retries, max_fail },
+            run: RunSettings { retries, max_fail, strict: false },
             weather: Weather {
                 lost: percent(rng, 30),
                 doubled: percent(rng, 20),
@@ -309,6 +309,7 @@ impl World {
                 }
                 RunAction::Handed { spec, result } => self.handed(&spec, *result),
                 RunAction::Emit(_) | RunAction::Settled { .. } | RunAction::Complete => {}
+                RunAction::Again { job, .. } => panic!("{job:?} has no members"),
             }
         }
     }

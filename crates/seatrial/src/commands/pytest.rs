@@ -14,10 +14,11 @@ use seatrial_frameworks::pytest::args::{PytestArgs, Workers, split};
 use seatrial_frameworks::pytest::helper::{BOOT, FirstPacket, Role, Rule, Settings, last_payload};
 use seatrial_frameworks::pytest::interpreter::{Interpreter, Place, find};
 use seatrial_model::{Bytes, Counts, Launch, Warm};
-use seatrial_plan::PytestPlan;
+use seatrial_plan::{Granularity, PytestPlan, Shape};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Arguments of `seatrial pytest`: pytest's and ours, mixed as they come.
 #[derive(Debug, clap::Args)]
@@ -50,9 +51,45 @@ struct Own {
     /// Put the working directory first in `sys.path`, as `python -m pytest` does
     #[arg(long)]
     cwd_in_path: bool,
+    /// What shares a process: short tests as long as none leaves anything behind (auto), or nothing (test), ...
+    #[arg(long, value_enum, default_value_t = Sharing::Auto, value_name = "WHAT")]
+    granularity: Sharing,
+    /// Say which tests leave something behind in their process, and what
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     options: RunOptions,
 }
+
+/// [`Granularity`] as a word on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Sharing {
+    /// Short tests, several after one another, as long as none leaves anything behind
+    Auto,
+    /// Nothing: each test has a process of its own, and one that needs others' leavings fails
+    Test,
+    /// The tests of a class
+    Class,
+    /// The tests of a file
+    Module,
+    /// All tests
+    Session,
+}
+
+impl From<Sharing> for Granularity {
+    fn from(sharing: Sharing) -> Self {
+        match sharing {
+            Sharing::Auto => Self::Auto,
+            Sharing::Test => Self::Test,
+            Sharing::Class => Self::Class,
+            Sharing::Module => Self::Module,
+            Sharing::Session => Self::Session,
+        }
+    }
+}
+
+/// A test that has taken longer has a fork of its own, which is a small part of that.
+const SLOW: Duration = Duration::from_millis(50);
 
 /// Collects with pytest and runs what it would run.
 pub(crate) fn run(args: &Args) -> Result<u8, Error> {
@@ -95,8 +132,10 @@ fn run_tests(
     });
     let (environment, seed) = with_hash_seed(environment, settings.header.seed);
     let run = settings.header.run.to_string();
+    let granularity = Granularity::from(own.granularity);
+    settings.strict = granularity == Granularity::Test;
     let packet = |role| {
-        let settings = Settings { workers: settings.slots, run: &run, seed, granularity: "test" };
+        let settings = Settings { workers: settings.slots, run: &run, seed, granularity: granularity.name() };
         let rule = if own.cwd_in_path { Rule::PythonM } else { Rule::Pytest };
         FirstPacket { role, args: &split.pytest, rule, settings }
             .encode()
@@ -122,10 +161,12 @@ fn run_tests(
             last_job: last_payload().as_str().into(),
         }),
     };
-    let mut plan = PytestPlan::new(warmer, own.options.limits());
     let history = exec::open_history();
     let facts = history.as_ref().and_then(|history| history.facts(&settings.header.project).ok());
     let facts = facts.unwrap_or_default();
+    let slow = facts.tests.iter().filter(|(_, facts)| facts.duration > SLOW).map(|(test, _)| test.clone());
+    let shape = Shape { granularity, slow: slow.collect(), explain: own.explain };
+    let mut plan = PytestPlan::new(warmer, own.options.limits(), shape);
     let subscribers = subscribers::make(&own.options, history, &Expectation::default(), false)?;
     settings.header.revision = revision.and_then(Revision::answer);
     let watch = lister.watch();

@@ -94,37 +94,46 @@ fn boot_leaves_the_working_directory_before_it_imports() {
 
 #[test]
 fn a_payload_names_its_tests() {
-    let tests = [TestKey { id: "t.py::a[\u{0}\n\"]", n: 0 }, TestKey { id: "t.py::b", n: 4 }];
+    let file = "/p/t \"1\".py";
+    let tests =
+        [TestKey { id: "t.py::a[\u{0}\n\"]", n: 0, file }, TestKey { id: "u.py::b", n: 4, file: "/p/u.py" }];
     let together = How { batch: true, ..How::default() };
-    let text = payload_for("/p/t \"1\".py", &tests, together, &|_| &[]);
+    let text = payload_for(&tests, together, &|_| &[]);
     assert!(!text.contains('\0'), "fields of the warmer's packets end with it");
     let expected = json!({
-        "file": "/p/t \"1\".py",
-        "tests": [{"id": "t.py::a[\u{0}\n\"]", "n": 0}, {"id": "t.py::b", "n": 4}],
+        "file": file,
+        "tests": [{"id": "t.py::a[\u{0}\n\"]", "n": 0}, {"id": "u.py::b", "n": 4, "file": "/p/u.py"}],
         "batch": true,
-        "fresh": false,
         "last": false,
     });
     assert_eq!(read(text.as_bytes()), expected);
-    assert_eq!(
-        read(payload_for("f", &[], How::default(), &|_| &[]).as_bytes()),
-        json!({"file": "f", "tests": [], "batch": false, "fresh": false, "last": false})
-    );
-    for (last, json) in
-        [(Last::No, json!(false)), (Last::OfGroup, json!(true)), (Last::OfSession, json!("session"))]
-    {
-        let text = payload_for("f", &[], How { batch: false, fresh: true, last }, &|_| &[]);
-        let expected = json!({"file": "f", "tests": [], "batch": false, "fresh": true, "last": json});
-        assert_eq!(read(text.as_bytes()), expected);
+}
+
+#[test]
+fn a_payload_says_how_they_are_run() {
+    let plain = How::default();
+    for (how, more) in [
+        (plain, json!({})),
+        (How { batch: true, check: true, ..plain }, json!({"batch": true, "check": true})),
+        (How { share: true, stop: true, ..plain }, json!({"share": true, "stop": true})),
+        (How { fresh: true, ..plain }, json!({"fresh": true})),
+        (How { last: Last::OfGroup, ..plain }, json!({"last": true})),
+        (How { last: Last::OfSession, ..plain }, json!({"last": "session"})),
+    ] {
+        let mut expected = json!({"file": "", "tests": [], "last": false});
+        for (name, value) in more.as_object().expect("an object") {
+            expected[name] = value.clone();
+        }
+        assert_eq!(read(payload_for(&[], how, &|_| &[]).as_bytes()), expected);
     }
 }
 
 #[test]
 fn tests_whose_ids_may_change_travel_with_their_siblings() {
     let ids = ["t.py::a[12:00]".to_owned(), "t.py::a[x]".to_owned()];
-    let siblings = |id: &str| if function_key(id) == "t.py::a" { ids.as_slice() } else { &[] };
-    let tests = [TestKey { id: "t.py::a[x]", n: 0 }, TestKey { id: "t.py::b", n: 0 }];
-    let read = read(payload_for("t.py", &tests, How::default(), &siblings).as_bytes());
+    let siblings = |test: &TestKey<'_>| if function_key(test.id) == "t.py::a" { ids.as_slice() } else { &[] };
+    let tests = ["t.py::a[x]", "t.py::b"].map(|id| TestKey { id, n: 0, file: "t.py" });
+    let read = read(payload_for(&tests, How::default(), &siblings).as_bytes());
     assert_eq!(read["tests"][0]["of"], json!(["t.py::a[12:00]", "t.py::a[x]"]));
     assert_eq!(read["tests"][1], json!({"id": "t.py::b", "n": 0}));
 }

@@ -21,8 +21,7 @@ fn the_session_begins() {
 
 #[test]
 fn tests_in_their_order() {
-    let first =
-        r#"{"id":"t.py::a[\"é\n]","n":0,"file":"/p/t.py","line":3,"wide":true,"job":"test","group":"/p"}"#;
+    let first = r#"{"id":"t.py::a[\"é\n]","n":0,"file":"/p/t.py","line":3,"wide":true,"job":"test","kind":3,"group":"/p"}"#;
     let second =
         r#"{"id":"t.txt::t.txt","n":1,"file":"/p/t.txt","line":null,"wide":false,"job":"file","new":1}"#;
     let test = ListedTest {
@@ -32,6 +31,7 @@ fn tests_in_their_order() {
         line: Some(3),
         wide: true,
         job: JobOf::Test,
+        kind: 3,
         group: Some("/p".to_owned()),
     };
     let file = ListedTest {
@@ -41,6 +41,7 @@ fn tests_in_their_order() {
         line: None,
         wide: false,
         job: JobOf::File,
+        kind: 0,
         group: None,
     };
     assert_eq!(read(&format!(r#"{{"tests":[{first},{second}]}}"#)), Message::Tests(vec![test, file]));

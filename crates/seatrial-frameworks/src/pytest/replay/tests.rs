@@ -12,8 +12,8 @@ fn read(message: &[u8]) -> Value {
 #[test]
 fn reports_hold_the_lines_as_they_came() {
     let lines = [r#"{"test":0,"start":true}"#.to_owned(), r#"{"test":0,"end":true}"#.to_owned()];
-    let odd = TestKey { id: "t.py::a[\"\n\u{0}é]", n: 2 };
-    let plain = TestKey { id: "t.py::b", n: 0 };
+    let odd = TestKey { id: "t.py::a[\"\n\u{0}é]", n: 2, file: "" };
+    let plain = TestKey { id: "t.py::b", n: 0, file: "" };
     let message = reports([(odd, lines.as_slice()), (plain, &lines[..1]), (plain, &[])]);
     let start = json!({"test": 0, "start": true});
     let expected = json!({"reports": [
@@ -30,7 +30,7 @@ fn reports_hold_the_lines_as_they_came() {
 
 #[test]
 fn lost_and_end() {
-    let test = TestKey { id: "t.py::a", n: 1 };
+    let test = TestKey { id: "t.py::a", n: 1, file: "" };
     let message = lost(test, "SIGSEGV in the \"middle\"", Duration::from_millis(1500));
     let text = "SIGSEGV in the \"middle\"";
     assert_eq!(read(&message), json!({"lost": {"id": "t.py::a", "n": 1, "text": text, "duration": 1.5}}));

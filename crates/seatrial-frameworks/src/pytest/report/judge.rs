@@ -27,6 +27,8 @@ pub(super) fn judge(heard: &Heard) -> TestResult {
         // The lister hears of `pytest.exit` by its own line.
         replay: heard.exit.is_some() || (heard.ended && own.is_none()),
         duration: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+        before: heard.before,
+        left: heard.left.clone(),
         lines: heard.lines.clone(),
         reports: reports.into_iter().cloned().collect(),
         words: own.cloned(),

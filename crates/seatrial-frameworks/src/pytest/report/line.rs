@@ -17,8 +17,13 @@ pub(super) struct Line {
     pub(super) coverage: Option<IgnoredAny>,
     #[serde(default)]
     pub(super) start: bool,
+    /// Tests that ran before this one in the same process of a checked batch.
+    #[serde(default)]
+    pub(super) before: u32,
     #[serde(default)]
     pub(super) end: bool,
+    /// What the test has left changed in its process, in words.
+    pub(super) left: Option<String>,
     pub(super) report: Option<Report>,
     pub(super) missing: Option<String>,
     pub(super) broken: Option<String>,

@@ -246,3 +246,14 @@ fn options_that_show_less() {
     assert_eq!(texts(Traceback::Line, Capture::All), ["words\n"]);
     assert_eq!(texts(Traceback::No, Capture::All), [""; 0]);
 }
+
+#[test]
+fn a_checked_batch_tells_what_came_before_and_what_was_left() {
+    let lines = protocol(&PASSED)
+        .replace(r#""start":true"#, r#""start":true,"before":2"#)
+        .replace(r#""end":true"#, r#""end":true,"left":"umask""#);
+    let [result] = of_lines(&lines, 1).try_into().expect("one result");
+    assert_eq!((result.before, result.left.as_deref()), (2, Some("umask")));
+    let [result] = of_lines(&protocol(&PASSED), 1).try_into().expect("one result");
+    assert_eq!((result.before, result.left), (0, None));
+}

@@ -217,3 +217,16 @@ fn the_lister_hears_of_a_tests_exit_by_its_line() {
     let words = "it ended pytest's session: enough";
     check_job(&lines, End::Exit(70), &[(Outcome::Error, Some(words), true, true)]);
 }
+
+#[test]
+fn an_end_that_has_been_explained_is_nobody_elses() {
+    let first = protocol(&PASSED);
+    let second = first.replace("\"test\":0", "\"test\":1");
+    let interrupted = "{\"test\":2,\"start\":true}\n{\"test\":2,\"broken\":\"KeyboardInterrupt\"}\n";
+    let lines = format!("{first}{second}{interrupted}");
+    let results = read(&Captured::whole(lines.into_bytes()), 4, &End::Exit(1));
+    let outcomes: Vec<(Outcome, bool)> = results.iter().map(|result| (result.outcome, result.ran)).collect();
+    let expected =
+        [(Outcome::Pass, true), (Outcome::Pass, true), (Outcome::Error, true), (Outcome::Error, false)];
+    assert_eq!(outcomes, expected);
+}

@@ -1,0 +1,116 @@
+//! Which tests share a job, and how they share it.
+
+use super::Shape;
+use super::tests_of::Tests;
+use seatrial_frameworks::pytest::helper::{How, Last, function_key};
+use seatrial_frameworks::pytest::listing::{JobOf, ListedTest};
+use seatrial_model::Near;
+use std::collections::BTreeMap;
+
+/// What shares a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Granularity {
+    /// Short tests, several after one another, as long as none leaves anything behind.
+    #[default]
+    Auto,
+    /// Nothing: each test has a process of its own, and none may depend on another.
+    Test,
+    /// The tests of a class, or the functions between two classes.
+    Class,
+    /// The tests of a file.
+    Module,
+    /// All tests.
+    Session,
+}
+
+impl Granularity {
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Test => "test",
+            Self::Class => "class",
+            Self::Module => "module",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// Tests that are sent to a slot together.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) tests: Vec<usize>,
+    pub(super) how: How,
+    pub(super) near: Option<Near>,
+    /// A test of it that fails may be tried after those before it in its file.
+    pub(super) repeats: bool,
+}
+
+/// Tests of a job of checked batches: two forks of them.
+const BATCHES: usize = 64;
+
+/// The jobs of all tests, in collection order. `stop`: the first bad test may be the last.
+pub(super) fn form(tests: &Tests, shape: &Shape, stop: bool) -> Vec<Job> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for (place, test) in tests.all().iter().enumerate() {
+        let fits = |job: &&mut Job| {
+            let first = job.tests[0];
+            let slow = shape.slow.contains(tests.name(place)) || shape.slow.contains(tests.name(first));
+            share(shape.granularity, &tests.all()[first], test, job.tests.len(), slow)
+        };
+        match jobs.last_mut().filter(fits) {
+            Some(job) => job.tests.push(place),
+            None => jobs.push(job(tests, test, place, (shape.granularity, stop))),
+        }
+    }
+    mark_last(&mut jobs);
+    jobs
+}
+
+/// Whether a test goes into the job that another has begun.
+fn share(granularity: Granularity, first: &ListedTest, test: &ListedTest, so_far: usize, slow: bool) -> bool {
+    if first.job == JobOf::File || test.job == JobOf::File {
+        return first.job == test.job && first.file == test.file;
+    }
+    let same_file = first.file == test.file;
+    match granularity {
+        Granularity::Auto => same_file && first.kind == test.kind && so_far < BATCHES && !slow,
+        Granularity::Test => false,
+        Granularity::Class => same_file && class(&first.id) == class(&test.id),
+        Granularity::Module => same_file,
+        Granularity::Session => true,
+    }
+}
+
+fn job(tests: &Tests, first: &ListedTest, place: usize, (granularity, stop): (Granularity, bool)) -> Job {
+    let whole = first.job == JobOf::File;
+    let near = tests.near(place).filter(|_| granularity != Granularity::Session);
+    let check = granularity == Granularity::Auto && !whole;
+    let how = How {
+        batch: whole || granularity != Granularity::Test,
+        check,
+        share: check && near.is_none_or(|near| !near.together),
+        stop,
+        fresh: whole,
+        last: Last::No,
+    };
+    let repeats = !whole && matches!(granularity, Granularity::Auto | Granularity::Test);
+    Job { tests: vec![place], how, near, repeats }
+}
+
+/// With its last job a group has ended, so that what it has set up is torn down and belongs to that job's result.
+fn mark_last(jobs: &mut [Job]) {
+    let last: BTreeMap<Near, usize> =
+        jobs.iter().enumerate().filter_map(|(at, job)| Some((job.near?, at))).collect();
+    for (near, at) in last {
+        if near.together {
+            jobs[at].how.last = Last::OfGroup;
+        }
+    }
+}
+
+/// What stands before a test's own name in its id.
+fn class(id: &str) -> &str {
+    function_key(id).rsplit_once("::").map_or("", |(class, _)| class)
+}

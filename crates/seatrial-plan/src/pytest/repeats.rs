@@ -1,0 +1,58 @@
+//! Tests that fail alone are tried once more after all that come before them in their file. It is found out here
+//! whether that is worth while: where tests simply fail, a few tries are enough to see it.
+
+use super::tests_of::Tests;
+use seatrial_frameworks::pytest::report::TestResult;
+use seatrial_model::{Outcome, TestRef, Verdict};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Tests of one file that may have been tried in vain.
+const OF_FILE: u32 = 3;
+
+/// Tests of the whole run that may have been tried in vain.
+const OF_RUN: u32 = 30;
+
+/// A file whose tests have taken longer is not run again for one of them.
+const LONGEST: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    tried: BTreeSet<TestRef>,
+    in_vain: BTreeMap<String, u32>,
+    all_in_vain: u32,
+    took: BTreeMap<String, Duration>,
+}
+
+impl Repeats {
+    /// Whether these tests of one file are to be tried after those before them.
+    pub(super) fn begin(&mut self, tests: &Tests, places: &[usize]) -> bool {
+        let Some(&last) = places.iter().max() else { return false };
+        let file = &tests.all()[last].file;
+        let alone = tests.until(places).len() < 2;
+        let in_vain = self.in_vain.get(file).copied().unwrap_or_default();
+        let took = self.took.get(file).copied().unwrap_or_default();
+        if alone || in_vain >= OF_FILE || self.all_in_vain >= OF_RUN || took > LONGEST {
+            return false;
+        }
+        self.tried.extend(places.iter().map(|&place| tests.name(place).clone()));
+        true
+    }
+
+    /// A test's result is final.
+    pub(super) fn ended(
+        &mut self,
+        tests: &Tests,
+        place: usize,
+        verdict: &Verdict,
+        result: Option<&TestResult>,
+    ) {
+        let file = &tests.all()[place].file;
+        let took = result.map(|result| result.duration).unwrap_or_default();
+        *self.took.entry(file.clone()).or_default() += took;
+        if self.tried.remove(&verdict.test) && verdict.outcome != Outcome::Pass {
+            *self.in_vain.entry(file.clone()).or_default() += 1;
+            self.all_in_vain += 1;
+        }
+    }
+}

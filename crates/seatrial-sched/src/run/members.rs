@@ -1,0 +1,335 @@
+//! Jobs that report several tests, each by itself: what is decided of each of them, and what is run again.
+//!
+//! A bad test that ran after others in its process is run alone; one that is bad alone is run once more after all that
+//! come before it in its file. Whichever passes is order-dependent, and said to be.
+
+use super::settle::no_result;
+use super::{JobResult, Live, Part, Phase, RunAction, RunMachine};
+use crate::retry;
+use seatrial_model::{Attempt, Event, JobId, JobSpec, Outcome, Output, Round, TestRef, Usage, Verdict};
+use std::collections::BTreeMap;
+
+/// The tests of a job that are not decided yet.
+#[derive(Clone, Debug)]
+pub(super) struct Members(BTreeMap<TestRef, Member>);
+
+#[derive(Clone, Debug)]
+struct Member {
+    attempt: Attempt,
+    retried: u32,
+    /// In whose company it runs next.
+    round: Round,
+    /// A bad result that stands unless another company shows it to be order-dependent.
+    held: Option<Box<Held>>,
+}
+
+/// A result before it is told.
+#[derive(Clone, Debug)]
+struct Held {
+    verdict: Verdict,
+    own: JobResult,
+    before: u32,
+}
+
+/// What a try means for one of its tests.
+enum Step {
+    /// Its turn did not come.
+    Wait,
+    /// It is looked at in other company before anything is told.
+    Hold(Round),
+    /// A bad try, and another one.
+    Retry,
+    Final,
+}
+
+impl Members {
+    pub(super) fn of(spec: &JobSpec) -> Self {
+        let member = Member { attempt: Attempt::FIRST, retried: 0, round: Round::Company, held: None };
+        Self(spec.tests().iter().map(|test| (test.clone(), member.clone())).collect())
+    }
+
+    /// Those whose try is told when it begins: the others are looked at once more before anybody hears of them.
+    pub(super) fn begun(&self, spec: &JobSpec) -> Vec<(TestRef, Attempt)> {
+        let told = |test: &TestRef| {
+            self.0
+                .get(test)
+                .filter(|member| member.held.is_none())
+                .map(|member| (test.clone(), member.attempt))
+        };
+        spec.tests().iter().filter_map(told).collect()
+    }
+
+    /// The next round that has to be run, and its tests.
+    fn next(&self) -> Option<(Round, Vec<TestRef>)> {
+        let round = self.0.values().map(|member| member.round).min()?;
+        let tests = self.0.iter().filter(|(_, member)| member.round == round);
+        Some((round, tests.map(|(test, _)| test.clone()).collect()))
+    }
+}
+
+impl Member {
+    fn step(&self, verdict: &Verdict, part: &Part, retries: Option<u32>) -> Step {
+        let Some(retries) = retries else { return Step::Final };
+        if !part.ran {
+            // Something before it has ended the process: it will do so again.
+            if self.round == Round::After { Step::Final } else { Step::Wait }
+        } else if !verdict.outcome.is_bad() || verdict.outcome == Outcome::Cancelled {
+            Step::Final
+        } else if part.before > 0 {
+            Step::Hold(Round::Alone)
+        } else if self.round == Round::After {
+            Step::Final
+        } else if retry::after_try(verdict.outcome, self.retried, retries) {
+            Step::Retry
+        } else {
+            Step::Hold(Round::After)
+        }
+    }
+}
+
+impl RunMachine {
+    /// A try of a job with members has ended.
+    pub(super) fn finished_members(
+        &mut self,
+        mut live: Live,
+        mut result: JobResult,
+        out: &mut Vec<RunAction>,
+    ) {
+        let Some(mut members) = live.members.take() else { return };
+        let open = self.phase == Phase::Open;
+        let ran = |part: &Part| part.ran;
+        for test in live.spec.tests() {
+            if !result.verdicts.iter().any(|verdict| verdict.test == *test) {
+                result.verdicts.push(no_result(test.clone()));
+            }
+        }
+        let progress = result.parts.is_empty() || result.parts.iter().any(ran);
+        let report = std::mem::take(&mut result.report);
+        let end = result.end;
+        let mut finals = Vec::new();
+        let mut told = Vec::new();
+        for (held, part) in split(result) {
+            let test = held.verdict.test.clone();
+            let Some(mut member) = members.0.remove(&test) else { continue };
+            match member.step(&held.verdict, &part, open.then_some(self.settings.retries)) {
+                Step::Wait if progress => {
+                    members.0.insert(test, member);
+                }
+                Step::Hold(round) => {
+                    // Of two bad results the one that was alone says more.
+                    member.round = round;
+                    member.held = Some(Box::new(held));
+                    members.0.insert(test, member);
+                }
+                Step::Retry => {
+                    told.push(self.bad_try(&mut member, held));
+                    members.0.insert(test, member);
+                }
+                Step::Wait | Step::Final => {
+                    let held = not_begun(held, part.ran, open);
+                    finals.push(self.decide(member, held, &mut told));
+                }
+            }
+        }
+        if !open {
+            for (test, member) in std::mem::take(&mut members.0) {
+                finals.push(self.give_up(test, member, &mut told));
+            }
+        }
+        out.push(RunAction::Settled { spec: live.spec.clone(), end, report, verdicts: finals });
+        out.extend(told.into_iter().map(RunAction::Emit));
+        live.members = Some(members);
+        self.ask_again(live, out);
+        self.heed_max_fail(out);
+    }
+
+    /// The planner's answer.
+    pub(super) fn again(&mut self, job: JobId, spec: Option<JobSpec>, out: &mut Vec<RunAction>) {
+        let Some(mut live) = self.asked.remove(&job) else { return };
+        live.attempt = live.attempt.next();
+        if let Some(spec) = spec {
+            live.spec = spec;
+            self.enqueue(live, out);
+            return;
+        }
+        let Some(mut members) = live.members.take() else { return };
+        let (mut finals, mut told) = (Vec::new(), Vec::new());
+        for test in members.next().map(|(_, tests)| tests).unwrap_or_default() {
+            if let Some(member) = members.0.remove(&test) {
+                finals.push(self.give_up(test, member, &mut told));
+            }
+        }
+        self.say_late(&live, finals, told, out);
+        live.members = Some(members);
+        self.ask_again(live, out);
+        self.heed_max_fail(out);
+    }
+
+    /// The job will not be run any more: what is known of its members is told, and `word` of those that ran last.
+    pub(super) fn conclude_members(
+        &mut self,
+        mut live: Live,
+        word: Option<&Verdict>,
+        out: &mut Vec<RunAction>,
+    ) {
+        let Some(members) = live.members.take() else { return };
+        let (mut finals, mut told) = (Vec::new(), Vec::new());
+        for (test, member) in members.0 {
+            match word {
+                Some(word) => {
+                    let verdict = Verdict { test, ..word.clone() };
+                    finals.push(self.decide(member, Held::word(verdict), &mut told));
+                }
+                None if member.held.is_none() && member.retried == 0 => self.counts.not_run += 1,
+                None => finals.push(self.give_up(test, member, &mut told)),
+            }
+        }
+        self.done.insert(live.spec.job);
+        self.say_late(&live, finals, told, out);
+        self.heed_max_fail(out);
+    }
+
+    /// Asks the planner for the next round, if there is one.
+    fn ask_again(&mut self, live: Live, out: &mut Vec<RunAction>) {
+        let job = live.spec.job;
+        match live.members.as_ref().and_then(Members::next) {
+            Some((round, tests)) => {
+                self.asked.insert(job, live);
+                out.push(RunAction::Again { job, tests, round });
+            }
+            None => self.done.insert(job),
+        }
+    }
+
+    fn say_late(&self, live: &Live, verdicts: Vec<Verdict>, told: Vec<Event>, out: &mut Vec<RunAction>) {
+        if !verdicts.is_empty() {
+            let (spec, report) = (live.spec.clone(), Default::default());
+            out.push(RunAction::Settled { spec, end: None, report, verdicts });
+        }
+        out.extend(told.into_iter().map(RunAction::Emit));
+    }
+
+    /// It is not run again: what was held is the result.
+    fn give_up(&mut self, test: TestRef, mut member: Member, told: &mut Vec<Event>) -> Verdict {
+        let held = member.held.take().map_or_else(
+            || {
+                let reason = Some("the run ended before it was tried again".to_owned());
+                Held::word(Verdict { test, outcome: Outcome::Cancelled, reason })
+            },
+            |held| *held,
+        );
+        self.decide(member, held, told)
+    }
+
+    /// The final word about a member; what was held makes a pass an order-dependent one.
+    fn decide(&mut self, mut member: Member, mut last: Held, told: &mut Vec<Event>) -> Verdict {
+        let mut order_dependent = false;
+        match member.held.take() {
+            Some(first)
+                if last.verdict.outcome == Outcome::Pass
+                    && (member.round == Round::After || member.retried == 0) =>
+            {
+                let after = member.round == Round::After;
+                if after && self.settings.strict {
+                    last =
+                        first.with_reason("it passes after the tests before it in its file: order-dependent");
+                } else {
+                    let others = first.before;
+                    last.verdict.reason = Some(if after {
+                        "order-dependent: fails alone, passes after the tests before it in its file"
+                            .to_owned()
+                    } else {
+                        format!(
+                            "order-dependent: passes alone, failed after {others} other tests in one process"
+                        )
+                    });
+                    order_dependent = true;
+                    told.push(self.bad_try(&mut member, *first));
+                }
+            }
+            // Of two bad results the first is the one that ran with nobody else.
+            Some(first) if last.verdict.outcome.is_bad() && member.round == Round::After => last = *first,
+            Some(_) | None => {}
+        }
+        self.tally(last.verdict.outcome, member.retried > 0 && !order_dependent);
+        self.counts.order_dependent += u32::from(order_dependent);
+        let verdict = last.verdict.clone();
+        told.push(last.told(member.attempt, true, order_dependent));
+        verdict
+    }
+
+    /// A try that is not the last.
+    fn bad_try(&self, member: &mut Member, held: Held) -> Event {
+        let event = held.told(member.attempt, false, false);
+        member.attempt = member.attempt.next();
+        member.retried += 1;
+        member.round = Round::Alone;
+        event
+    }
+}
+
+impl Held {
+    fn word(verdict: Verdict) -> Self {
+        Self { verdict, own: JobResult::default(), before: 0 }
+    }
+
+    fn with_reason(mut self, more: &str) -> Self {
+        let reason = self.verdict.reason.take().filter(|reason| !reason.is_empty());
+        self.verdict.reason =
+            Some(reason.map_or_else(|| more.to_owned(), |reason| format!("{reason}; {more}")));
+        self
+    }
+
+    fn told(self, attempt: Attempt, last: bool, order_dependent: bool) -> Event {
+        let Verdict { test, outcome, reason } = self.verdict;
+        let JobResult { end, usage, output, notes, .. } = self.own;
+        Event::AttemptFinished {
+            test,
+            attempt,
+            outcome,
+            reason,
+            end,
+            usage,
+            output,
+            last,
+            order_dependent,
+            notes,
+        }
+    }
+}
+
+/// A test of a run that ends, whose turn did not come, is not an error.
+fn not_begun(mut held: Held, ran: bool, open: bool) -> Held {
+    if !ran && !open && held.verdict.outcome == Outcome::Error {
+        held.verdict.outcome = Outcome::Cancelled;
+        held.verdict.reason = None;
+    }
+    held
+}
+
+/// Each verdict with what belongs to it. What belongs to the process as a whole goes with one of them: its use with
+/// the first, its output with the first that is bad, where a reader looks for it.
+fn split(result: JobResult) -> Vec<(Held, Part)> {
+    let JobResult { end, usage, output, verdicts, notes, parts, .. } = result;
+    let several = verdicts.len() > 1;
+    // Where a report speaks, a good end of the process says nothing.
+    let end = end.filter(|end| !several && *end != seatrial_model::End::Exit(0));
+    let speaker = verdicts.iter().position(|verdict| verdict.outcome.is_bad()).unwrap_or(0);
+    let mut said = Some((output, notes));
+    let mut parts = parts.into_iter();
+    let split = verdicts.into_iter().enumerate().map(|(index, verdict)| {
+        let mut part = parts.next().unwrap_or_default();
+        let (mut output, notes): (Output, Vec<String>) =
+            if index == speaker { said.take().unwrap_or_default() } else { Default::default() };
+        if let Some(text) = part.text.take() {
+            output.stdout = text;
+        }
+        let mut usage = if index == 0 { usage } else { Usage::default() };
+        if let Some(wall) = part.wall.filter(|_| several) {
+            usage.wall = wall;
+        }
+        let before = part.before;
+        (Held { verdict, own: JobResult { end, usage, output, notes, ..JobResult::default() }, before }, part)
+    });
+    split.collect()
+}

@@ -1,0 +1,188 @@
+"""What a test leaves behind in its process, looked at between the tests of a batch.
+
+A batch is one fork that runs several tests. After each, `Checks.change` compares what another test could notice
+with what was there before: the environment, the working directory, files outside of pytest's temporary
+directories, threads, children, descriptors, handlers, the names of modules of the project and what stands in their
+classes and containers. The first change ends the batch, and the tests that follow get a new fork.
+
+Not seen: what lies deeper (an attribute of an instance, an element of an element), modules that are not the
+project's own but for those in `PATCHED`, caches in C, modules that a test has imported.
+"""
+
+import builtins
+import gc
+import locale
+import logging
+import os
+import signal
+import sys
+import tempfile
+import warnings
+
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGUSR1", "SIGUSR2", "SIGPIPE")
+]
+# Modules that tests patch.
+PATCHED = ("builtins", "os", "time", "datetime", "random", "socket", "subprocess")
+# Names of the project that are compared: more would cost more than a fork.
+NAMES = 6000
+CONTAINER = 200
+CONTAINERS = (dict, list, set)
+NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+
+
+class Checks(object):
+    """A picture of the process, and what has changed since it was taken."""
+
+    def __init__(self, root):
+        self.root = root.rstrip(os.sep) + os.sep
+        # The first file asks where temporary files go; that is no change.
+        self.temporary = tempfile.gettempdir()
+        tempfile._get_candidate_names()
+        self.own_mount = is_overlay(os.getcwd())
+        # User code has run since the picture was taken.
+        self.is_old = True
+
+    def picture(self, module):
+        """Before forks, when user code has run: what stands in modules. `module`: the tests' own, looked at first."""
+        self.is_old = False
+        self.loaded = len(sys.modules)
+        self.modules = []
+        self.spaces = []
+        for name in PATCHED:
+            patched = sys.modules.get(name)
+            if patched is not None:
+                self.modules.append((name, patched))
+                self.spaces.append((name, vars(patched), dict(vars(patched))))
+        left = NAMES
+        seen = set()
+        for module in [module] + list(sys.modules.values()):
+            if left <= 0:
+                break
+            if id(module) not in seen and self.is_ours(module):
+                seen.add(id(module))
+                left -= self.keep(module)
+
+    def begin(self):
+        """In a fork, before its first test: the rest of the picture."""
+        self.facts = self.look()
+
+    def is_ours(self, module):
+        """Whether the module is a file of the project."""
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not file.startswith(self.root):
+            return False
+        return not any(part in file for part in NOT_OURS)
+
+    def keep(self, module):
+        """The names of a module, of its classes and in its containers; how many they are."""
+        name, space = getattr(module, "__name__", "?"), vars(module)
+        self.modules.append((name, sys.modules.get(name)))
+        self.spaces.append((name, space, dict(space)))
+        count = len(space)
+        for key, value in list(space.items()):
+            kind = type(value)
+            if kind in CONTAINERS:
+                if key != "__builtins__" and len(value) <= CONTAINER:
+                    self.spaces.append(("%s.%s" % (name, key), value, kind(value)))
+                    count += len(value)
+            elif isinstance(value, type) and value.__module__ == name:
+                inside = vars(value)
+                self.spaces.append(("%s.%s" % (name, key), inside, dict(inside)))
+                count += len(inside)
+        return count
+
+    def look(self):
+        """What can be had in a few microseconds each, by name."""
+        facts = {
+            "environment variables": dict(os.environ._data),
+            "working directory": os.getcwd(),
+            "umask": umask(),
+            "sys.path": list(sys.path),
+            "sys.meta_path": list(sys.meta_path),
+            "signal handlers": [signal.getsignal(number) for number in SIGNALS],
+            "timer": signal.getitimer(signal.ITIMER_REAL)[1] or signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+            "threads": len(os.listdir("/proc/self/task")),
+            "child processes": has_children(),
+            "open descriptors": os.listdir("/proc/self/fd"),
+            "locale": locale.setlocale(locale.LC_ALL),
+            "warning filters": list(warnings.filters),
+            "hooks": (
+                sys.excepthook, sys.displayhook, warnings.showwarning, builtins.__import__, sys.gettrace(),
+                sys.getprofile(), sys.getrecursionlimit(), gc.isenabled(), sys.stdin, sys.__stdout__, sys.__stderr__,
+            ),
+            "logging": logs(),
+            "temporary files": sorted(os.listdir(self.temporary)),
+        }
+        if self.own_mount:
+            facts["files"] = used(".")
+        return facts
+
+    def change(self):
+        """What has changed, in words, or None."""
+        facts = self.look()
+        if facts != self.facts:
+            return ", ".join(sorted(name for name in facts if facts[name] != self.facts[name]))
+        # Modules that nobody patches are only counted: to look at each would copy the page that it lies on.
+        if len(sys.modules) < self.loaded:
+            return "sys.modules"
+        for name, module in self.modules:
+            if sys.modules.get(name) is not module:
+                return "sys.modules"
+        for name, now, before in self.spaces:
+            try:
+                if now == before:
+                    continue
+            except Exception:
+                # Values that cannot be compared are not the same objects any more.
+                pass
+            return name
+        return None
+
+
+def umask():
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def has_children():
+    """Whether there are child processes, running or dead."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def logs():
+    """Levels and handlers of all loggers."""
+    root = logging.root
+    found = [root.level, list(root.handlers), root.disabled, root.manager.disable]
+    for name, logger in list(root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and (logger.handlers or logger.level or logger.disabled):
+            found.append((name, logger.level, list(logger.handlers), logger.disabled, logger.propagate))
+    return found
+
+
+def is_overlay(path):
+    """Whether files here are a private layer: elsewhere other processes write too, and numbers say nothing."""
+    here = os.stat(path).st_dev
+    try:
+        with open("/proc/self/mountinfo") as file:
+            for line in file:
+                fields = line.split(" - ")
+                device = fields[0].split()[2].split(":")
+                if fields[1].startswith("overlay ") and os.makedev(int(device[0]), int(device[1])) == here:
+                    return True
+    except (OSError, ValueError, IndexError):
+        return False
+    return False
+
+
+def used(path):
+    """Blocks and files of the layer that is written to."""
+    facts = os.statvfs(path)
+    return facts.f_bfree, facts.f_ffree
