@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import warnings
 
 SIGNALS = [
@@ -122,6 +123,10 @@ class Checks(object):
     def change(self):
         """What has changed, in words, or None."""
         facts = self.look()
+        if facts["threads"] > self.facts["threads"]:
+            # One that was joined may still be on its way out.
+            time.sleep(0.001)
+            facts = self.look()
         if facts != self.facts:
             return ", ".join(sorted(name for name in facts if facts[name] != self.facts[name]))
         # Modules that nobody patches are only counted: to look at each would copy the page that it lies on.

@@ -22,7 +22,7 @@ def main(packet, channel):
     import pytest
 
     hazards.quiet_libraries()
-    plugin = Warmer(wire.Fields(channel), own_settings(packet), packet.get("imports") or [])
+    plugin = Warmer(channel, packet)
     status = pytest.main(list(packet["args"]), plugins=[plugin, plugin.collecting])
     # A session that has never come to its jobs must not look like one that has served them.
     return 0 if plugin.served else int(status) or 3
@@ -31,22 +31,20 @@ def main(packet, channel):
 def own_settings(packet):
     """The packet is the same for all slots: what is this slot's own is found by its number."""
     settings = dict(packet["settings"])
-    slot = settings.setdefault("slot", int(os.environ.get("SEATRIAL_SLOT") or 0))
-    nodes = packet.get("nodes") or []
-    if slot < len(nodes):
-        settings.setdefault("workerinput", nodes[slot])
+    settings.setdefault("slot", int(os.environ.get("SEATRIAL_SLOT") or 0))
     return settings
 
 
 class Warmer(object):
     """The plug-in of the warmer's session."""
 
-    def __init__(self, channel, settings, names):
+    def __init__(self, channel, packet):
         import pytest
 
-        self.channel = channel
-        self.settings = settings
-        self.imports = names
+        self.socket = channel
+        self.channel = wire.Fields(channel)
+        self.settings = own_settings(packet)
+        self.findings = packet if "nodes" in packet else None
         self.served = False
         self.collecting = collecting.plugin()
         self.directory = os.getcwd()
@@ -67,7 +65,16 @@ class Warmer(object):
             terminal.redirect(plugin, terminal.Sink())
 
     def pytest_cmdline_main(self, config):
-        """Before plug-ins are configured."""
+        """Before plug-ins are configured. What comes before this does not wait for the lister."""
+        if self.findings is None:
+            self.findings = wire.decode(self.socket.recv(1 << 20).decode() or "null")
+        if self.findings is None:
+            # There is nothing to run.
+            os._exit(0)
+        nodes = self.findings.get("nodes") or []
+        self.imports = self.findings.get("imports") or []
+        if self.settings["slot"] < len(nodes):
+            self.settings.setdefault("workerinput", nodes[self.settings["slot"]])
         contract.become_worker(config, self.settings)
 
     def pytest_sessionstart(self, session):

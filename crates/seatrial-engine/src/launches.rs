@@ -13,10 +13,19 @@ pub(crate) struct Prepared {
     pub(crate) cwd: Vec<u8>,
     /// True when jobs are told about themselves in nextest's variables too.
     pub(crate) for_nextest: bool,
-    /// What a program that stays in its slot is told first, and its last job.
-    pub(crate) warm: Option<(Vec<u8>, Bytes)>,
+    /// Of a program that stays in its slot.
+    pub(crate) warm: Option<Warming>,
     /// `NAME=value`, with the length of each name.
     vars: Vec<(usize, Vec<u8>)>,
+}
+
+/// What a program that stays in its slot is told.
+#[derive(Debug)]
+pub(crate) struct Warming {
+    pub(crate) first: Vec<u8>,
+    /// Before its first job, once it is known.
+    pub(crate) second: Option<Vec<u8>>,
+    pub(crate) last: Bytes,
 }
 
 impl Prepared {
@@ -30,7 +39,11 @@ impl Prepared {
             .collect();
         let args = std::iter::once(launch.program.clone()).chain(launch.args.iter().cloned()).collect();
         let for_nextest = launch.env.iter().any(|(name, _)| name.0 == b"NEXTEST");
-        let warm = launch.warm.as_ref().map(|warm| (warm.first_packet.0.clone(), warm.last_job.clone()));
+        let warm = launch.warm.as_ref().map(|warm| Warming {
+            first: warm.first_packet.0.clone(),
+            second: None,
+            last: warm.last_job.clone(),
+        });
         Self { program, args, cwd: launch.cwd.0.clone(), for_nextest, warm, vars }
     }
 

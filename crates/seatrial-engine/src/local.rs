@@ -390,8 +390,11 @@ impl Local<'_> {
 
     fn plan_action(&mut self, action: PlanAction) {
         match action {
-            PlanAction::Launch(id, launch) => {
-                self.launches.insert(id, Prepared::new(&launch));
+            PlanAction::Launch(id, launch) => self.take_launch(id, Prepared::new(&launch)),
+            PlanAction::Inform(id, second) => {
+                if let Some(warm) = self.launches.get_mut(&id).and_then(|launch| launch.warm.as_mut()) {
+                    warm.second = Some(second.0);
+                }
             }
             PlanAction::Skipped { test, reason } => self.run(RunEvent::Skipped { test, reason }),
             PlanAction::Listed { group, tests } => self.run(RunEvent::GroupListed { group, tests }),
@@ -413,6 +416,19 @@ impl Local<'_> {
             PlanAction::Complete => self.run(RunEvent::PlanComplete),
             PlanAction::Job(_) => {}
         }
+    }
+
+    /// Programs that stay in their slots start while the framework still looks for tests; one slot is left out, for its
+    /// processor is the framework's.
+    fn take_launch(&mut self, id: LaunchId, launch: Prepared) {
+        if launch.warm.is_some() {
+            let early = self.settings.slots.saturating_sub(1).max(1) as usize;
+            for (_, slot) in self.pool.slots().take(early) {
+                // One that cannot be told is gone: its own message will say so.
+                let _ = slot.prepare(id.0, &launch, true);
+            }
+        }
+        self.launches.insert(id, launch);
     }
 
     fn run(&mut self, event: RunEvent) {

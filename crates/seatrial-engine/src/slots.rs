@@ -5,6 +5,7 @@ use crate::launches::Prepared;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use seatrial_model::{Attempt, Captured, Instant, JobId, JobSpec, Output, SlotId};
 use seatrial_sandbox::{Command, Launch, Slot, SlotSpec};
+use std::collections::BTreeSet;
 use std::io;
 use std::process::Child;
 
@@ -55,6 +56,8 @@ pub(crate) struct LocalSlot {
     pub(crate) listening: bool,
     /// Variables of this slot's jobs beside their own: `NAME=value`.
     vars: Vec<Vec<u8>>,
+    /// Warm launches of which it has had a job.
+    served: BTreeSet<u32>,
 }
 
 impl LocalSlot {
@@ -67,7 +70,16 @@ impl LocalSlot {
         before: impl FnOnce(u32) -> io::Result<()>,
     ) -> io::Result<Self> {
         let (slot, child) = Slot::start(spec, memory, before)?;
-        Ok(Self { id, slot, child, running: None, queued: None, listening: false, vars })
+        Ok(Self {
+            id,
+            slot,
+            child,
+            running: None,
+            queued: None,
+            listening: false,
+            vars,
+            served: BTreeSet::new(),
+        })
     }
 
     /// Hands a job over: it runs now, or after the one that runs.
@@ -80,14 +92,12 @@ impl LocalSlot {
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         let number = spec.launch.0;
-        if !self.slot.knows(number) {
-            let args: Vec<&[u8]> = launch.args.iter().map(|arg| arg.0.as_slice()).collect();
-            let vars = launch.vars_with(&self.vars);
-            let strings = Launch { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd };
-            match &launch.warm {
-                Some((first, _)) => self.slot.launch_warm(number, &strings, first)?,
-                None => self.slot.launch(number, &strings)?,
-            }
+        self.prepare(number, launch, false)?;
+        if let Some(warm) = &launch.warm
+            && self.served.insert(number)
+            && let Some(second) = &warm.second
+        {
+            self.slot.inform(number, second)?;
         }
         let vars = self.vars_of(launch, &spec, attempt);
         let vars: Vec<&[u8]> = vars.iter().map(Vec::as_slice).collect();
@@ -103,6 +113,26 @@ impl LocalSlot {
             self.queued = Some(job);
         }
         Ok(())
+    }
+
+    /// True when it has had a job of this warm launch.
+    pub(crate) fn has_served(&self, launch: u32) -> bool {
+        self.served.contains(&launch)
+    }
+
+    /// Gives the slot a launch that it does not know. `eager`: a warm one's program starts now.
+    pub(crate) fn prepare(&mut self, number: u32, launch: &Prepared, eager: bool) -> io::Result<()> {
+        if self.slot.knows(number) {
+            return Ok(());
+        }
+        let args: Vec<&[u8]> = launch.args.iter().map(|arg| arg.0.as_slice()).collect();
+        let vars = launch.vars_with(&self.vars);
+        let strings = Launch { program: &launch.program, args: &args, vars: &vars, cwd: &launch.cwd };
+        self.served.remove(&number);
+        match &launch.warm {
+            Some(warm) => self.slot.launch_warm(number, &strings, &warm.first, eager),
+            None => self.slot.launch(number, &strings),
+        }
     }
 
     /// A job's variables beside its launch's.

@@ -70,6 +70,8 @@ pub enum PlanEvent {
 pub enum PlanAction {
     /// Jobs may refer to this launch from now on.
     Launch(LaunchId, Launch),
+    /// The second packet of a warm launch, which its programs find before their first job.
+    Inform(LaunchId, Bytes),
     /// Run this too.
     Job(JobSpec),
     /// This test is not run.

@@ -12,7 +12,7 @@ pub use jobs::Granularity;
 use crate::planner::{PlanAction, PlanEvent, Planner};
 use jobs::Job;
 use repeats::Repeats;
-use seatrial_frameworks::pytest::helper::{How, TestKey, payload_for, with_findings};
+use seatrial_frameworks::pytest::helper::{How, TestKey, payload_for, second_packet};
 use seatrial_frameworks::pytest::listing::{Hello, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
@@ -124,12 +124,8 @@ impl PytestPlan {
         }
         if all.exit.is_none() {
             if collected.len() as u64 == all.tests {
-                let mut warmer = self.warmer.clone();
-                if let Some(warm) = &mut warmer.warm {
-                    warm.first_packet =
-                        Bytes(with_findings(&warm.first_packet.0, &self.hello.nodes, &all.imports));
-                }
-                out.push(PlanAction::Launch(LaunchId(0), warmer));
+                let second = Bytes(second_packet(&self.hello.nodes, &all.imports));
+                out.push(PlanAction::Inform(LaunchId(0), second));
                 self.add(collected, out);
             } else {
                 let text =
@@ -294,8 +290,8 @@ impl Planner for PytestPlan {
                 let spec = self.again(job, &tests, round);
                 out.push(PlanAction::Again { job, spec });
             }
+            PlanEvent::Begin => out.push(PlanAction::Launch(LaunchId(0), self.warmer.clone())),
             PlanEvent::FoundAll
-            | PlanEvent::Begin
             | PlanEvent::Binary(_)
             | PlanEvent::Relay { .. }
             | PlanEvent::Reported { .. }

@@ -28,6 +28,7 @@ impl<P: Planner> Bench<P> {
     fn line(&mut self, action: PlanAction) -> String {
         match action {
             PlanAction::Launch(id, launch) => format!("launch {} {}", id.0, launch.program.to_text()),
+            PlanAction::Inform(id, second) => format!("inform {} {}", id.0, second.to_text()),
             PlanAction::Job(spec) => {
                 let args: Vec<String> = spec.args.iter().map(|arg| arg.to_text().into_owned()).collect();
                 let line = format!("{:?} {}: {} | {}", spec.kind, spec.job.0, spec.test, args.join(" "));

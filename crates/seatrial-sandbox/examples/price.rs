@@ -97,7 +97,7 @@ fn warm(slot: &mut Slot, isolation: Isolation, dir: &str, jobs: u32) {
     let args: [&[u8]; 3] = [b"python3", b"-c", WARMER.as_bytes()];
     let launch = Launch { program: b"/usr/bin/python3", args: &args, vars: &[], cwd: b"/" };
     for number in [1, 2] {
-        slot.launch_warm(number, &launch, b"first").unwrap();
+        slot.launch_warm(number, &launch, b"first", false).unwrap();
     }
     let mut job = |number: u32, jobs: u32, name: &str, payload: &str| {
         let mut times: Vec<f64> = (0..jobs)

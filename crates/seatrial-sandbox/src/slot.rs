@@ -239,32 +239,56 @@ impl Slot {
     /// # Errors
     /// The slot is gone, or no memory file could be made for a launch with very many strings.
     pub fn launch(&mut self, number: u32, launch: &Launch<'_>) -> io::Result<()> {
-        self.send_launch(number, launch, None)
+        self.send_launch(number, launch, 0, None)
     }
 
     /// Gives the slot a *warm* launch: its first job starts the program, which then lives from job to job and forks a
     /// process for each test (`python/README.md` holds its side of the contract). It finds `first` waiting on descriptor
     /// 3. The argument of a job of this launch is its payload, of up to 250 KiB; other arguments, variables and its standard
-    /// input go nowhere. A job of another launch ends the program first.
+    /// input go nowhere. A job of another launch ends the program first. `eager`: the program starts now, if none is there.
     ///
     /// # Errors
     /// The slot is gone, or no memory file could be made.
-    pub fn launch_warm(&mut self, number: u32, launch: &Launch<'_>, first: &[u8]) -> io::Result<()> {
+    pub fn launch_warm(
+        &mut self,
+        number: u32,
+        launch: &Launch<'_>,
+        first: &[u8],
+        eager: bool,
+    ) -> io::Result<()> {
         let first = memory_file(first)?;
-        self.send_launch(number, launch, Some(first.as_fd()))
+        let flags = if eager { zygote::WARM | zygote::EAGER } else { zygote::WARM };
+        self.send_launch(number, launch, flags, Some(first.as_fd()))
+    }
+
+    /// The second packet of a warm launch's program, which it finds before its first job.
+    ///
+    /// # Errors
+    /// The slot is gone or does not know the launch, or no memory file could be made.
+    pub fn inform(&mut self, number: u32, second: &[u8]) -> io::Result<()> {
+        let place = self.place_of(number)?;
+        let second = memory_file(second)?;
+        Ok(wire::send(self.socket.as_fd(), &[zygote::FINDINGS, place], &[second.as_fd()])?)
+    }
+
+    fn place_of(&self, number: u32) -> io::Result<u8> {
+        let place = self.launches.iter().position(|known| *known == Some(number));
+        place
+            .map(|place| place as u8)
+            .ok_or_else(|| io::Error::other("the slot does not know the job's launch"))
     }
 
     fn send_launch(
         &mut self,
         number: u32,
         launch: &Launch<'_>,
+        flags: u8,
         first: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         let place = self.next_place;
         self.message.0.clear();
         self.message.u8(zygote::LAUNCH).u8(place as u8);
         let words = [launch.cwd, launch.program];
-        let flags = if first.is_some() { zygote::WARM } else { 0 };
         self.packet(flags, words.iter().chain(launch.args), launch.vars, first)?;
         self.launches[place] = Some(number);
         // The slot may still have to run a job of the one before, but never one of that many before.
@@ -277,11 +301,10 @@ impl Slot {
     /// # Errors
     /// The slot is gone or does not know the launch, or no memory file could be made for a job with very many strings.
     pub fn send(&mut self, tag: u64, command: &Command<'_>) -> io::Result<usize> {
-        let place = self.launches.iter().position(|known| *known == Some(command.launch));
-        let place = place.ok_or_else(|| io::Error::other("the slot does not know the job's launch"))?;
+        let place = self.place_of(command.launch)?;
         let set = self.next_set;
         self.message.0.clear();
-        self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(place as u8);
+        self.message.u8(zygote::JOB).u64(tag).u8(set as u8).u8(place);
         let flags = if command.stdin.is_some() { zygote::WITH_STDIN } else { 0 };
         self.packet(flags, command.args.iter(), command.vars, command.stdin)?;
         self.next_set ^= 1;

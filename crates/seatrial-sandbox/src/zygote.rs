@@ -53,6 +53,8 @@ pub(crate) const JOB: u8 = 1;
 pub(crate) const SIGNAL: u8 = 2;
 pub(crate) const RECALL: u8 = 3;
 pub(crate) const LAUNCH: u8 = 4;
+/// The second packet for a warm launch's warmers, in a file.
+pub(crate) const FINDINGS: u8 = 5;
 
 /// Launches that a slot remembers.
 pub(crate) const LAUNCHES: usize = 16;
@@ -62,6 +64,8 @@ pub(crate) const WITH_STDIN: u8 = 1;
 pub(crate) const IN_FILE: u8 = 2;
 /// A file comes with the launch: the first packet of its warmer.
 pub(crate) const WARM: u8 = 4;
+/// The warmer starts at once, before there is a job for it.
+pub(crate) const EAGER: u8 = 8;
 
 /// Kinds of end in an `ENDED` packet.
 pub(crate) const EXITED: u8 = 0;
@@ -378,6 +382,11 @@ impl Zygote {
                     if let Some(warmer) = self.warmer.as_mut().filter(|warmer| warmer.serves(place)) {
                         warmer.worn_out = true;
                     }
+                    self.start_early(place);
+                }
+                FINDINGS => {
+                    let launch = self.launches.get_mut(usize::from(reader.u8()?))?;
+                    launch.second = Some(job::read_file(fds.next()?, Vec::new())?);
                 }
                 _ => return None,
             }

@@ -104,12 +104,12 @@ impl Local<'_> {
         let now = self.clock.now();
         let mut waiting = BTreeSet::new();
         for (launch, prepared) in &self.launches {
-            let Some((_, last)) = &prepared.warm else { continue };
+            let Some(warm) = &prepared.warm else { continue };
             for (id, slot) in self.pool.slots() {
-                if !slot.slot.knows(launch.0) || slot.running.is_some() {
+                if !slot.has_served(launch.0) || slot.running.is_some() {
                     continue;
                 }
-                let spec = last_job(*launch, *id, last);
+                let spec = last_job(*launch, *id, &warm.last);
                 if slot.send(now, prepared, spec, Attempt::FIRST, None).is_ok() {
                     waiting.insert(*id);
                 }
@@ -166,6 +166,7 @@ impl Local<'_> {
                 self.reporting.tell(self.clock.now(), Event::Notice { level, text, hint });
             }
             PlanAction::Launch(..)
+            | PlanAction::Inform(..)
             | PlanAction::Job(_)
             | PlanAction::Skipped { .. }
             | PlanAction::Listed { .. }

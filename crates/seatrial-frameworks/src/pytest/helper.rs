@@ -190,17 +190,13 @@ impl FirstPacket<'_> {
     }
 }
 
-/// A warmer's first packet with what the lister has found out: what plug-ins hand to the worker of each slot (a warmer
+/// A warmer's second packet, with what the lister has found out: what plug-ins hand to the worker of each slot (a warmer
 /// knows its slot's number from `SEATRIAL_SLOT`), and the modules that the collection has imported, if there is room.
 #[must_use]
-pub fn with_findings(packet: &[u8], nodes: &[Value], imports: &[String]) -> Vec<u8> {
-    let Some(open) = packet.strip_suffix(b"}") else { return packet.to_vec() };
-    let findings = |imports: &[String]| {
-        let more = format!(r#","nodes":{},"imports":{}}}"#, Value::from(nodes), Value::from(imports));
-        [open, more.as_bytes()].concat()
-    };
-    let all = findings(imports);
-    if all.len() > MAX_FIRST_PACKET { findings(&[]) } else { all }
+pub fn second_packet(nodes: &[Value], imports: &[String]) -> Vec<u8> {
+    let all = json!({"nodes": nodes, "imports": imports}).to_string();
+    let short = || json!({"nodes": nodes, "imports": []}).to_string();
+    if all.len() > MAX_FIRST_PACKET { short() } else { all }.into_bytes()
 }
 
 /// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.

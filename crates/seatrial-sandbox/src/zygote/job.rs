@@ -18,6 +18,10 @@ pub(super) struct Launch {
     pub(super) strings: Strings,
     /// The first packet for its warmer, if it is a warm one.
     pub(super) first: Option<Vec<u8>>,
+    /// Its second packet, when that is known: it comes before the first job.
+    pub(super) second: Option<Vec<u8>>,
+    /// Its warmer starts before there is a job for it.
+    pub(super) eager: bool,
 }
 
 /// A job that is to run.
@@ -94,7 +98,7 @@ impl Launch {
     ) -> Option<Self> {
         let (flags, strings) = read_strings(reader, fds, old.strings.into_bytes())?;
         let first = if flags & super::WARM != 0 { Some(read_file(fds.next()?, Vec::new())?) } else { None };
-        Some(Self { strings, first })
+        Some(Self { strings, first, second: None, eager: flags & super::EAGER != 0 })
     }
 }
 
@@ -130,7 +134,7 @@ fn read_strings(
 }
 
 /// The whole of a file; `bytes` are empty memory to be used.
-fn read_file(file: OwnedFd, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+pub(super) fn read_file(file: OwnedFd, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     let file = File::from(file);
     bytes.resize(usize::try_from(file.metadata().ok()?.len()).ok()?, 0);
     file.read_exact_at(&mut bytes, 0).ok()?;

@@ -43,6 +43,8 @@ pub(super) struct Warmer {
     channel: OwnedFd,
     /// Its launch.
     place: u8,
+    /// It has its second packet, or there is none for it.
+    informed: bool,
     /// It gets no further job: its layers lie deep, or its launch is another now.
     pub(super) worn_out: bool,
     /// Its status, when it has ended.
@@ -129,8 +131,11 @@ impl Zygote {
         running.old_warmer = self.warmer.is_some();
         running.pid = match &self.warmer {
             Some(warmer) => warmer.pid,
-            None => self.start_warmer(&running.job)?,
+            None => self.start_warmer(running.job.place, running.job.set)?,
         };
+        if !self.inform_warmer() {
+            return Ok(!running.old_warmer);
+        }
         match self.warmer.as_ref().map(|warmer| warmer.tell(&packet)) {
             // The end of a new one shows soon, with its status.
             Some(Err(_)) => Ok(!running.old_warmer),
@@ -138,8 +143,25 @@ impl Zygote {
         }
     }
 
+    /// Starts the program of a warm launch before its first job, if that is wished and nothing speaks against it. Where
+    /// it fails, it fails again with the first job, which tells.
+    pub(super) fn start_early(&mut self, place: u8) {
+        let eager = self.launches.get(usize::from(place)).is_some_and(|launch| launch.eager);
+        if eager && self.warmer.is_none() && self.open_set(0).is_some() {
+            let _ = self.start_warmer(place, 0);
+        }
+    }
+
+    /// Gives a warmer its second packet, once. False: it is gone.
+    fn inform_warmer(&mut self) -> bool {
+        let Some(warmer) = self.warmer.as_mut().filter(|warmer| !warmer.informed) else { return true };
+        warmer.informed = true;
+        let second = self.launches[usize::from(warmer.place)].second.as_deref();
+        second.is_none_or(|second| warmer.tell(second).is_ok())
+    }
+
     /// Starts the program of a warm launch, its first packet waiting; gives its process id.
-    fn start_warmer(&mut self, job: &Job) -> Result<i32, Failed> {
+    fn start_warmer(&mut self, place: u8, set: u8) -> Result<i32, Failed> {
         let failed = |errno: Errno| Failed { step: Step::Setup, errno: errno.raw_os_error() };
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
@@ -147,14 +169,14 @@ impl Zygote {
         let own = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, FIRST_OWN).map_err(failed);
         let (channel, theirs) = (own(ours)?, own(theirs)?);
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&channel, CHANNEL);
-        let launch = &self.launches[usize::from(job.place)];
+        let launch = &self.launches[usize::from(place)];
         wire::send(channel.as_fd(), launch.first.as_deref().unwrap_or_default(), &[]).map_err(failed)?;
-        let set = usize::from(job.set) * super::SET;
+        let set = usize::from(set) * super::SET;
         let mut fds = vec![&self.null, &self.pipes[set], &self.pipes[set + 1], &theirs];
         fds.extend(&self.pipes);
         let fds: Vec<i32> = fds.into_iter().map(AsRawFd::as_raw_fd).collect();
         let pid = self.launcher.start(&launch.strings, &Strings::default(), &fds)?;
-        self.warmer = Some(Warmer { pid, channel, place: job.place, worn_out: false, status: None });
+        self.warmer = Some(Warmer { pid, channel, place, informed: false, worn_out: false, status: None });
         Ok(pid)
     }
 

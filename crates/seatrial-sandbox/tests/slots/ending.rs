@@ -203,7 +203,7 @@ while True: time.sleep(1000)";
 fn a_program_that_is_not_there() {
     let mut room = Room::new(Kind::Memory);
     let launch = Launch { program: b"/nowhere", args: &[b"nowhere"], vars: &[], cwd: b"/" };
-    room.slot().launch_warm(7, &launch, b"first").unwrap();
+    room.slot().launch_warm(7, &launch, b"first", false).unwrap();
     for tag in [1000, 1001] {
         room.slot().send(tag, &Command { launch: 7, args: &[b"{}"], vars: &[], stdin: None }).unwrap();
         let message = room.slot().wait(Duration::from_secs(60));

@@ -79,6 +79,9 @@ impl Did {
     }
 }
 
+/// The number of the warm launch.
+pub(crate) const WARM: u32 = 1;
+
 impl Room {
     /// Makes a slot and waits until it takes jobs.
     pub(crate) fn new(kind: Kind) -> Self {
@@ -136,17 +139,30 @@ impl Room {
 
     /// Starts a job of the warm launch; gives its set of pipes.
     pub(crate) fn start(&mut self, payload: &str) -> usize {
-        const WARM: u32 = 1;
         let args: [&[u8]; 3] = [b"python3", b"-c", WARMER.as_bytes()];
         let tmp = format!("TMPDIR={}", self.tmp.display());
         let vars: [&[u8]; 2] = [b"PATH=/usr/bin:/bin", tmp.as_bytes()];
-        self.tag += 1;
-        let tag = self.tag;
         let slot = self.slot();
         if !slot.knows(WARM) {
             let launch = Launch { program: b"/usr/bin/python3", args: &args, vars: &vars, cwd: b"/" };
-            slot.launch_warm(WARM, &launch, b"first").unwrap();
+            slot.launch_warm(WARM, &launch, b"first", false).unwrap();
         }
+        self.send(payload)
+    }
+
+    /// Starts the program of the warm launch before there is a job for it.
+    pub(crate) fn start_early(&mut self) {
+        let args: [&[u8]; 3] = [b"python3", b"-c", WARMER.as_bytes()];
+        let launch =
+            Launch { program: b"/usr/bin/python3", args: &args, vars: &[b"PATH=/usr/bin:/bin"], cwd: b"/" };
+        self.slot().launch_warm(WARM, &launch, b"early", true).unwrap();
+    }
+
+    /// Sends a job of the warm launch, which the slot knows.
+    pub(crate) fn send(&mut self, payload: &str) -> usize {
+        self.tag += 1;
+        let tag = self.tag;
+        let slot = self.slot();
         slot.send(tag, &Command { launch: WARM, args: &[payload.as_bytes()], vars: &[], stdin: None })
             .unwrap()
     }

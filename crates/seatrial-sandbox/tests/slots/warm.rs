@@ -1,7 +1,7 @@
 //! A warm launch's jobs: what they get, how they end, what is done to them.
 
 use crate::Test;
-use crate::room::{Kind, Room, payload};
+use crate::room::{Kind, Room, WARM, payload};
 use seatrial_sandbox::{JobEnd, Step};
 use seatrial_testkit::wait_for;
 
@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("warm::a_test_that_does_not_hear_is_killed_with_its_children", a_test_that_does_not_hear),
     ("warm::a_signal_reaches_a_warmer_without_a_test", a_signal_reaches_the_warmer),
     ("warm::large_payloads", large_payloads),
+    ("warm::a_program_that_starts_early_is_told_more_before_its_first_job", a_program_that_starts_early),
 ];
 
 pub(crate) const KINDS: [Kind; 2] = [Kind::Memory, Kind::Process];
@@ -166,4 +167,22 @@ fn large_payloads() {
     let did = room.warm("", &[&format!("say(len('{}'))", "x".repeat(300_000))]);
     did.ends(JobEnd::NotStarted { step: Step::Setup, errno: libc::EMSGSIZE }).clean();
     room.warm("", &["say('still here')"]).reports("still here");
+}
+
+fn a_program_that_starts_early() {
+    for kind in KINDS {
+        let mut room = Room::new(kind);
+        room.start_early();
+        let children = format!("/proc/{0}/task/{0}/children", room.pid());
+        wait_for("a program without a job", || match std::fs::read_to_string(&children) {
+            Ok(pids) if !pids.is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+        room.slot().inform(WARM, b"more").unwrap();
+        let set = room.send(&payload("", &["say([first, second])"], ""));
+        room.end(set).reports("[b'early', b'more']");
+        // One that is made anew is told everything again.
+        room.payload(&payload("", &[], "os._exit(3)"));
+        room.warm("", &["say([first, second])"]).reports("[b'early', b'more']");
+    }
 }

@@ -65,6 +65,9 @@ while True:
     packet = channel.recv(1 << 20)
     if not packet:
         break
+    if not packet.startswith(b"job"):
+        second = packet
+        continue
     word, number, payload = packet.split(b"\0", 2)
     assert word == b"job", word
     number, payload = int(number), json.loads(payload)

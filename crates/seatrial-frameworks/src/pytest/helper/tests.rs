@@ -2,7 +2,7 @@
 
 use super::{
     BOOT, BOOT_MODULE, FirstPacket, How, Last, MAX_FIRST_PACKET, MODULES, Role, Rule, Settings, Slot,
-    TestKey, TooLong, function_key, payload_for,
+    TestKey, TooLong, function_key, payload_for, second_packet,
 };
 use seatrial_model::Bytes;
 use serde_json::{Value, json};
@@ -136,4 +136,13 @@ fn tests_whose_ids_may_change_travel_with_their_siblings() {
     let read = read(payload_for(&tests, How::default(), &siblings).as_bytes());
     assert_eq!(read["tests"][0]["of"], json!(["t.py::a[12:00]", "t.py::a[x]"]));
     assert_eq!(read["tests"][1], json!({"id": "t.py::b", "n": 0}));
+}
+
+#[test]
+fn a_second_packet_that_would_be_too_long_goes_without_imports() {
+    let nodes = [json!({"workerid": "gw0"})];
+    let packet = |imports: &[String]| read(&second_packet(&nodes, imports));
+    assert_eq!(packet(&["os".to_owned()]), json!({"nodes": nodes, "imports": ["os"]}));
+    let many = vec!["a.module".repeat(10); MAX_FIRST_PACKET / 80];
+    assert_eq!(packet(&many), json!({"nodes": nodes, "imports": []}));
 }
