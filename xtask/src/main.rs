@@ -22,6 +22,8 @@ usage: cargo xtask COMMAND
                         measure Seatrial against its peers and the floor
   corpus rust [--user NAME] [--doc] [--work DIR] [CRATE]...
                         run published crates' own tests under cargo-nextest and under Seatrial, and compare
+  corpus python [--python PATH]... [--user NAME] [--granularity G] [--work DIR] [PROJECT]...
+                        the same with published Python projects' tests, under pytest and under Seatrial
   picture               make docs/picture.svg again, from a real run of the fixture suite
 ";
 

@@ -1,10 +1,9 @@
-//! Outcomes of the same tests under two runners, read from their machine output and compared.
+//! Outcomes of the same tests under two runners, compared.
 
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A test: its binary's id, its name.
-type Test = (String, String);
+/// A test: its binary's id or module, its name.
+pub(crate) type Test = (String, String);
 
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +17,70 @@ pub(crate) enum Outcome {
 /// Every test of one run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
-    tests: BTreeMap<Test, Outcome>,
+    pub(crate) tests: BTreeMap<Test, Outcome>,
     /// What the runner said beside its tests, when it was grave.
-    notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
+}
+
+impl Outcomes {
+    /// Takes a test's outcome. Of several of one name a bad one counts, else a pass.
+    pub(crate) fn add(&mut self, test: Test, outcome: Outcome) {
+        let weight = |outcome: &Outcome| match outcome {
+            Outcome::Skip => 0,
+            Outcome::Pass => 1,
+            Outcome::Bad(_) => 2,
+        };
+        let known = self.tests.entry(test).or_insert_with(|| outcome.clone());
+        if weight(&outcome) > weight(known) {
+            *known = outcome;
+        }
+    }
+}
+
+/// Tests whose outcome depends on something else than the runner: two native runs disagree about them.
+#[derive(Debug, Default)]
+pub(crate) struct Unsteady {
+    tests: BTreeSet<Test>,
+    /// Parametrised functions some of whose names change from run to run.
+    functions: BTreeSet<Test>,
+}
+
+impl Unsteady {
+    /// What two native runs disagree about.
+    pub(crate) fn between(one: &Outcomes, two: &Outcomes) -> Self {
+        let mut found = Self::default();
+        let tests: BTreeSet<&Test> = one.tests.keys().chain(two.tests.keys()).collect();
+        for test in tests {
+            match (one.tests.get(test), two.tests.get(test)) {
+                (Some(one), Some(two)) if kind(one) == kind(two) => {}
+                (Some(_), Some(_)) => {
+                    found.tests.insert(test.clone());
+                }
+                _ => {
+                    found.functions.insert(function(test));
+                    found.tests.insert(test.clone());
+                }
+            }
+        }
+        found
+    }
+
+    fn has(&self, test: &Test, known_to_both: bool) -> bool {
+        self.tests.contains(test) || (!known_to_both && self.functions.contains(&function(test)))
+    }
+}
+
+/// What the parametrised tests of a function have in common.
+fn function((group, name): &Test) -> Test {
+    (group.clone(), name.split('[').next().unwrap_or_default().to_owned())
+}
+
+fn kind(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Bad(_) => "bad",
+        Outcome::Skip => "skip",
+    }
 }
 
 /// Two runs side by side.
@@ -28,116 +88,123 @@ pub(crate) struct Outcomes {
 pub(crate) struct Comparison {
     tests: usize,
     same: usize,
-    /// Pass under nextest, not under Seatrial, with Seatrial's reason.
-    pub(crate) only_nextest: Vec<(Test, String)>,
+    /// Pass natively, not under Seatrial, with Seatrial's reason.
+    pub(crate) only_natively: Vec<(Test, String)>,
     only_seatrial: Vec<(Test, String)>,
     both_bad: usize,
     skipped: usize,
     /// Known to one of the two alone, with which and how it ended.
     unmatched: Vec<(Test, String)>,
-    /// Doctests, which nextest does not run.
-    doc: (usize, Vec<(Test, String)>),
-    notices: Vec<String>,
-}
-
-/// A row of the table.
-pub(crate) struct Row;
-
-impl Row {
-    /// The first one.
-    pub(crate) fn heading() -> Vec<String> {
-        "crate|tests|same|only nextest passes|only seatrial passes|both fail|skipped|unmatched|doc passed/failed"
-            .split('|')
-            .map(str::to_owned)
-            .collect()
-    }
+    /// Not counted: two native runs disagree.
+    unsteady: Vec<Test>,
+    /// Tests that the native runner does not run, when their group says so: how many passed, and what did not.
+    doc: Option<(usize, Vec<(Test, String)>)>,
+    /// Said beside the tests; differences of reports.
+    pub(crate) notices: Vec<String>,
 }
 
 impl Comparison {
-    pub(crate) fn row(&self, label: &str) -> Vec<String> {
-        let mut row = vec![label.to_owned()];
-        row.extend(
-            [
-                self.tests,
-                self.same,
-                self.only_nextest.len(),
-                self.only_seatrial.len(),
-                self.both_bad,
-                self.skipped,
-            ]
-            .map(|n| n.to_string()),
-        );
-        row.push(self.unmatched.len().to_string());
-        row.push(format!("{}/{}", self.doc.0, self.doc.1.len()));
-        row
+    /// Figures for the table: tests, same, only natively, only Seatrial, both fail, skipped, unmatched, and last what is
+    /// peculiar to the corpus: unsteady tests, or doctests.
+    pub(crate) fn cells(&self) -> Vec<String> {
+        let lists = [self.only_natively.len(), self.only_seatrial.len()];
+        let figures = [self.tests, self.same].into_iter().chain(lists).chain([
+            self.both_bad,
+            self.skipped,
+            self.unmatched.len(),
+        ]);
+        let last = match &self.doc {
+            Some((passed, failed)) => format!("{passed}/{}", failed.len()),
+            None => self.unsteady.len().to_string(),
+        };
+        figures.map(|figure| figure.to_string()).chain([last]).collect()
     }
 
     /// Every difference, one a line.
     pub(crate) fn text(&self, label: &str) -> String {
         let mut text = String::new();
+        let doc = self.doc.as_ref().map_or(&[][..], |(_, failed)| failed);
         let lists = [
-            ("only nextest passes", &self.only_nextest),
+            ("only natively passes", &self.only_natively[..]),
             ("only seatrial passes", &self.only_seatrial),
             ("known to one alone", &self.unmatched),
-            ("doctest fails", &self.doc.1),
+            ("doctest fails", doc),
         ];
         for (what, list) in lists {
             for ((group, name), reason) in list {
                 text.push_str(&format!("{label}: {what}: {group} {name}: {reason}\n"));
             }
         }
+        for (group, name) in &self.unsteady {
+            text.push_str(&format!("{label}: unsteady: {group} {name}: two native runs disagree\n"));
+        }
         for notice in &self.notices {
             text.push_str(&format!("{label}: notice: {notice}\n"));
         }
         if text.is_empty() { text } else { format!("\n{text}") }
     }
+
+    fn add(&mut self, test: &Test, natively: Option<&Outcome>, ours: Option<&Outcome>) {
+        self.tests += 1;
+        match (natively, ours) {
+            (Some(Outcome::Pass), Some(Outcome::Pass)) => self.same += 1,
+            (Some(Outcome::Skip), Some(Outcome::Skip)) => {
+                self.same += 1;
+                self.skipped += 1;
+            }
+            (Some(Outcome::Bad(_)), Some(Outcome::Bad(_))) => {
+                self.same += 1;
+                self.both_bad += 1;
+            }
+            (Some(Outcome::Pass), Some(other)) => self.only_natively.push((test.clone(), say(other))),
+            (Some(other), Some(Outcome::Pass)) => self.only_seatrial.push((test.clone(), say(other))),
+            (Some(natively), Some(ours)) => {
+                let both = format!("natively: {}; seatrial: {}", say(natively), say(ours));
+                self.unmatched.push((test.clone(), both));
+            }
+            // Not run is not passed.
+            (Some(Outcome::Pass), None) => {
+                self.only_natively.push((test.clone(), "seatrial does not know it".to_owned()));
+            }
+            (Some(natively), None) => {
+                self.unmatched.push((test.clone(), format!("natively alone: {}", say(natively))));
+            }
+            (None, Some(ours)) => {
+                self.unmatched.push((test.clone(), format!("seatrial alone: {}", say(ours))));
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn add_doc(&mut self, test: &Test, ours: Option<&Outcome>) {
+        let (passed, failed) = self.doc.get_or_insert_default();
+        match ours {
+            Some(Outcome::Pass) => *passed += 1,
+            Some(Outcome::Bad(reason)) => failed.push((test.clone(), reason.clone())),
+            Some(Outcome::Skip) | None => {}
+        }
+    }
 }
 
-/// Compares outcome by outcome.
-pub(crate) fn compare(natively: &Outcomes, ours: &Outcomes) -> Comparison {
-    let mut result = Comparison { notices: ours.notices.clone(), ..Comparison::default() };
+/// Compares outcome by outcome. With `doc`, tests of groups that end in ` (doc)` have no peer and are counted apart.
+pub(crate) fn compare(natively: &Outcomes, ours: &Outcomes, unsteady: &Unsteady, doc: bool) -> Comparison {
+    let doc = doc.then(Default::default);
+    let mut result = Comparison { notices: ours.notices.clone(), doc, ..Comparison::default() };
     let tests: BTreeSet<&Test> = natively.tests.keys().chain(ours.tests.keys()).collect();
     for test in tests {
         let (theirs, ours) = (natively.tests.get(test), ours.tests.get(test));
-        if test.0.ends_with(" (doc)") {
-            match ours {
-                Some(Outcome::Pass) => result.doc.0 += 1,
-                Some(Outcome::Bad(reason)) => result.doc.1.push((test.clone(), reason.clone())),
-                Some(Outcome::Skip) | None => {}
-            }
-            continue;
-        }
-        result.tests += 1;
-        match (theirs, ours) {
-            (Some(Outcome::Pass), Some(Outcome::Pass)) => result.same += 1,
-            (Some(Outcome::Skip), Some(Outcome::Skip)) => {
-                result.same += 1;
-                result.skipped += 1;
-            }
-            (Some(Outcome::Bad(_)), Some(Outcome::Bad(_))) => {
-                result.same += 1;
-                result.both_bad += 1;
-            }
-            (Some(Outcome::Pass), Some(other)) => result.only_nextest.push((test.clone(), say(other))),
-            (Some(other), Some(Outcome::Pass)) => result.only_seatrial.push((test.clone(), say(other))),
-            (Some(theirs), Some(ours)) => {
-                result
-                    .unmatched
-                    .push((test.clone(), format!("nextest: {}; seatrial: {}", say(theirs), say(ours))));
-            }
-            (Some(theirs), None) => {
-                result.unmatched.push((test.clone(), format!("nextest alone: {}", say(theirs))))
-            }
-            (None, Some(ours)) => {
-                result.unmatched.push((test.clone(), format!("seatrial alone: {}", say(ours))))
-            }
-            (None, None) => {}
+        if result.doc.is_some() && test.0.ends_with(" (doc)") {
+            result.add_doc(test, ours);
+        } else if unsteady.has(test, theirs.is_some() && ours.is_some()) {
+            result.unsteady.push(test.clone());
+        } else {
+            result.add(test, theirs, ours);
         }
     }
     result
 }
 
-fn say(outcome: &Outcome) -> String {
+pub(crate) fn say(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Pass => "pass".to_owned(),
         Outcome::Bad(reason) => reason.clone(),
@@ -145,84 +212,73 @@ fn say(outcome: &Outcome) -> String {
     }
 }
 
-/// Reads nextest's list (for what it skips) and its JUnit report.
-pub(crate) fn of_nextest(listed: &[u8], junit: &str) -> Outcomes {
-    let mut outcomes = Outcomes::default();
-    let listed: Value = serde_json::from_slice(listed).unwrap_or_default();
-    for suite in listed["rust-suites"].as_object().into_iter().flat_map(|suites| suites.values()) {
-        let group = suite["binary-id"].as_str().unwrap_or_default();
-        for name in suite["testcases"].as_object().into_iter().flat_map(|tests| tests.keys()) {
-            outcomes.tests.insert((group.to_owned(), name.clone()), Outcome::Skip);
-        }
-    }
-    let mut group = String::new();
-    let mut test = None;
-    for tag in junit.split('<').skip(1) {
-        let (head, _) = tag.split_once('>').unwrap_or((tag, ""));
-        if head.starts_with("testsuite ") {
-            group = attribute(head, "name").unwrap_or_default();
-        } else if head.starts_with("testcase ") {
-            let key = (group.clone(), attribute(head, "name").unwrap_or_default());
-            outcomes.tests.insert(key.clone(), Outcome::Pass);
-            test = Some(key);
-        } else if let (true, Some(test)) = (head.starts_with("failure") || head.starts_with("error"), &test) {
-            let reason = attribute(head, "type").unwrap_or_else(|| "failed".to_owned());
-            outcomes.tests.insert(test.clone(), Outcome::Bad(reason));
-        }
-    }
-    outcomes
-}
+#[cfg(test)]
+mod tests {
+    use super::{Comparison, Outcome, Outcomes, Unsteady, compare};
 
-/// An attribute's value, unescaped.
-fn attribute(head: &str, name: &str) -> Option<String> {
-    let (_, rest) = head.split_once(&format!(" {name}=\""))?;
-    let (value, _) = rest.split_once('"')?;
-    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
-    Some(pairs.iter().fold(value.to_owned(), |text, (from, to)| text.replace(from, to)))
-}
-
-/// Reads Seatrial's event lines; none when the run's last event is missing.
-pub(crate) fn of_seatrial(events: &[u8]) -> Option<Outcomes> {
-    let mut outcomes = Outcomes::default();
-    let mut ended = false;
-    for line in events.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let Ok(event) = serde_json::from_slice::<Value>(line) else { continue };
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let test = (text(&event["test"]["group"]), text(&event["test"]["name"]));
-        match event["event"].as_str().unwrap_or_default() {
-            "skipped" => {
-                outcomes.tests.insert(test, Outcome::Skip);
-            }
-            "attempt-finished" if event["last"] == true => {
-                outcomes.tests.insert(test, of_attempt(&event));
-            }
-            "notice" if event["level"] != "info" => outcomes.notices.push(text(&event["text"])),
-            "run-finished" => ended = true,
-            _ => {}
+    fn run(tests: &[(&str, Outcome)]) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        for (name, outcome) in tests {
+            outcomes.add(("g".to_owned(), (*name).to_owned()), outcome.clone());
         }
+        outcomes
     }
-    ended.then_some(outcomes)
-}
 
-fn of_attempt(event: &Value) -> Outcome {
-    match event["outcome"].as_str().unwrap_or("no outcome") {
-        "pass" => Outcome::Pass,
-        "skip" => Outcome::Skip,
-        bad => {
-            let stderr = event["output"]["stderr"]["head"].as_str().unwrap_or_default();
-            let stdout = event["output"]["stdout"]["head"].as_str().unwrap_or_default();
-            let said: Vec<&str> =
-                stderr.lines().chain(stdout.lines()).filter(|line| !is_noise(line)).take(3).collect();
-            Outcome::Bad(format!("{bad} ({}): {}", event["reason"].as_str().unwrap_or(""), said.join(" / ")))
-        }
+    fn bad() -> Outcome {
+        Outcome::Bad("why".to_owned())
     }
-}
 
-/// Lines that say nothing about why a test failed.
-fn is_noise(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty()
-        || line.starts_with("running ")
-        || line.starts_with("note: ")
-        || line.starts_with("stack backtrace")
+    fn cells(comparison: &Comparison) -> String {
+        comparison.cells().join(" ")
+    }
+
+    #[test]
+    fn each_pair_of_outcomes_is_counted_where_it_belongs() {
+        let natively = run(&[
+            ("a", Outcome::Pass),
+            ("b", Outcome::Pass),
+            ("c", bad()),
+            ("d", bad()),
+            ("e", Outcome::Skip),
+            ("f", Outcome::Pass),
+            ("g", Outcome::Skip),
+        ]);
+        let ours = run(&[
+            ("a", Outcome::Pass),
+            ("b", bad()),
+            ("c", Outcome::Pass),
+            ("d", bad()),
+            ("e", Outcome::Skip),
+            ("h", Outcome::Pass),
+        ]);
+        let compared = compare(&natively, &ours, &Unsteady::default(), false);
+        assert_eq!(cells(&compared), "8 3 2 1 1 1 2 0");
+        let names: Vec<&str> = compared.only_natively.iter().map(|((_, name), _)| name.as_str()).collect();
+        assert_eq!(names, ["b", "f"]);
+    }
+
+    #[test]
+    fn what_two_native_runs_disagree_about_is_not_counted() {
+        let one = run(&[("a", Outcome::Pass), ("t[1]", Outcome::Pass), ("t[x]", Outcome::Pass)]);
+        let two = run(&[("a", bad()), ("t[2]", Outcome::Pass), ("t[x]", Outcome::Pass)]);
+        let ours = run(&[("a", bad()), ("t[3]", Outcome::Pass), ("t[x]", bad())]);
+        let compared = compare(&one, &ours, &Unsteady::between(&one, &two), false);
+        // `t[x]` is known to all, and so is compared.
+        assert_eq!(cells(&compared), "1 0 1 0 0 0 0 3");
+    }
+
+    #[test]
+    fn a_bad_outcome_is_not_hidden_by_another_of_its_name() {
+        assert_eq!(run(&[("a", bad()), ("a", Outcome::Pass)]), run(&[("a", bad())]));
+        assert_eq!(run(&[("a", Outcome::Pass), ("a", bad())]), run(&[("a", bad())]));
+    }
+
+    #[test]
+    fn doctests_are_counted_apart() {
+        let mut ours = Outcomes::default();
+        ours.add(("g (doc)".to_owned(), "a".to_owned()), Outcome::Pass);
+        ours.add(("g (doc)".to_owned(), "b".to_owned()), bad());
+        let compared = compare(&run(&[]), &ours, &Unsteady::default(), true);
+        assert_eq!(cells(&compared), "0 0 0 0 0 0 0 1/1");
+    }
 }
