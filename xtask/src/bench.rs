@@ -2,12 +2,15 @@
 //!
 //! Method. Competitors of one case take turns, round by round (A B C A B C ...), so that a machine's moods hit all alike;
 //! the first round is thrown away. A figure is the median over the rounds, the smallest beside it; a ratio is that of the
-//! medians. Everything is built before. CPU is what the whole process tree used, see `measure`.
+//! medians. Everything is built before. CPU is what the whole process tree used, see `measure`. `bench python` is a set
+//! of its own.
 
 mod cases;
 mod measure;
 mod own;
 mod price;
+mod python;
+mod sampling;
 mod workload;
 
 use crate::process::{Result, build_seatrial, output, root, target_dir};
@@ -33,6 +36,9 @@ pub(crate) const NAMES: [(&str, &str); 10] = [
 
 /// Measures the named cases, or all but the largest.
 pub(crate) fn run(words: &[&str], out: &mut dyn Write) -> Result<()> {
+    if let ["python", words @ ..] = words {
+        return python::run(words, out);
+    }
     let (rounds, names) = read_request(words)?;
     let work = target_dir().join("bench");
     std::fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
@@ -82,34 +88,56 @@ fn say(out: &mut dyn Write, text: &str) -> Result<()> {
         .map_err(|error| format!("standard output: {error}"))
 }
 
-/// Runs a case's rounds and makes its table.
+/// Runs a case's rounds and makes its table: Seatrial's figures as a share of each other's.
 fn show(case: &Case, rounds: usize, meter: &Meter) -> Result<String> {
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); case.competitors.len()];
-    for round in 0..=rounds {
-        for (competitor, samples) in case.competitors.iter().zip(&mut samples) {
-            let sample = meter.run(competitor)?;
-            if round > 0 {
-                samples.push(sample);
-            }
-        }
-    }
-    let wall = |index: usize| Spread::of(samples[index].iter().map(|sample| sample.wall_ms));
-    let cpu = |index: usize| Spread::of(samples[index].iter().map(|sample| sample.cpu_ms));
+    let taken = Rounds::take(case, rounds, meter)?;
     let heading =
         ["competitor", "wall ms (min)", "CPU ms (min)", "seatrial's wall is", "goal", "CPU is", "goal"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for (index, competitor) in case.competitors.iter().enumerate() {
-        let mut row = vec![competitor.label.clone(), wall(index).text(), cpu(index).text()];
+        let mut row = taken.row(&competitor.label, index);
         if index > 0 {
             let goal = |goal: Option<f64>| goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.2}x"));
-            row.push(format!("{:.2}x", wall(0).median / wall(index).median));
+            row.push(format!("{:.2}x", taken.wall(0).median / taken.wall(index).median));
             row.push(goal(competitor.wall_goal));
-            row.push(format!("{:.2}x", cpu(0).median / cpu(index).median));
+            row.push(format!("{:.2}x", taken.cpu(0).median / taken.cpu(index).median));
             row.push(goal(competitor.cpu_goal));
         }
         rows.push(row);
     }
     Ok(format!("{}, {rounds} rounds\n{}", case.title, table(&rows)))
+}
+
+/// What was measured of each competitor of a case, in their order.
+struct Rounds(Vec<Vec<Sample>>);
+
+impl Rounds {
+    /// Lets the competitors take turns.
+    fn take(case: &Case, rounds: usize, meter: &Meter) -> Result<Self> {
+        let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); case.competitors.len()];
+        for round in 0..=rounds {
+            for (competitor, samples) in case.competitors.iter().zip(&mut samples) {
+                let sample = meter.run(competitor)?;
+                if round > 0 {
+                    samples.push(sample);
+                }
+            }
+        }
+        Ok(Self(samples))
+    }
+
+    fn wall(&self, index: usize) -> Spread {
+        Spread::of(self.0[index].iter().map(|sample| sample.wall_ms))
+    }
+
+    fn cpu(&self, index: usize) -> Spread {
+        Spread::of(self.0[index].iter().map(|sample| sample.cpu_ms))
+    }
+
+    /// The first cells of a competitor's row.
+    fn row(&self, label: &str, index: usize) -> Vec<String> {
+        vec![label.to_owned(), self.wall(index).text(), self.cpu(index).text()]
+    }
 }
 
 /// Median and minimum of a few figures.

@@ -30,7 +30,7 @@ pub(crate) struct Competitor {
 }
 
 impl Competitor {
-    fn new(label: &str, folder: &Path, words: &[&str]) -> Self {
+    pub(crate) fn new(label: &str, folder: &Path, words: &[&str]) -> Self {
         Self {
             label: label.to_owned(),
             words: words.iter().map(|word| (*word).to_owned()).collect(),
@@ -48,7 +48,7 @@ impl Competitor {
         self
     }
 
-    fn var(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
         self.vars.push((name.to_owned(), value.to_owned()));
         self
     }

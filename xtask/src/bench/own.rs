@@ -6,6 +6,7 @@
 //! time counts as the job's.
 
 use super::cases::{Tools, names_of};
+use super::sampling;
 use super::workload::{self, Workload};
 use crate::process::{Result, native, not_started, write};
 use serde_json::Value;
@@ -146,24 +147,10 @@ fn watch(child: &mut Child, own: &mut Own) -> Result<std::process::ExitStatus> {
 }
 
 fn sample(main: u32, own: &mut Own) {
-    let pids: Vec<u32> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
-    let parents: BTreeMap<u32, u32> = pids.iter().filter_map(|pid| Some((*pid, parent(*pid)?))).collect();
-    let descends = |mut pid: u32| {
-        while pid != main {
-            match parents.get(&pid) {
-                Some(next) => pid = *next,
-                None => return false,
-            }
-        }
-        true
-    };
     let (mut sum, mut count) = (0, 0);
-    for pid in pids.into_iter().filter(|pid| *pid == main || (is_own(*pid) && descends(*pid))) {
-        let Some(pss) = field(&format!("/proc/{pid}/smaps_rollup"), "Pss:") else { continue };
+    let descendants = sampling::descendants(main).into_iter().filter(|pid| is_own(*pid));
+    for pid in std::iter::once(main).chain(descendants) {
+        let Some(pss) = sampling::pss_kib(pid) else { continue };
         sum += pss;
         count += 1;
         if pid == main {
@@ -180,9 +167,9 @@ fn sample(main: u32, own: &mut Own) {
 
 /// A stage, or a zygote that is process 1 of its namespace.
 fn is_own(pid: u32) -> bool {
-    let name = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    name == b"seatrial-slot" || (name == b"seatrial-zygote" && is_first(pid))
+    let words = sampling::command_line(pid);
+    let name = words.first().map(String::as_str);
+    name == Some("seatrial-slot") || (name == Some("seatrial-zygote") && is_first(pid))
 }
 
 fn is_first(pid: u32) -> bool {
@@ -191,24 +178,8 @@ fn is_first(pid: u32) -> bool {
     ids.split_whitespace().last() == Some("1")
 }
 
-fn stat(pid: u32) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in brackets, may hold blanks; what follows it does not.
-    let (_, rest) = stat.rsplit_once(')')?;
-    Some(rest.split_whitespace().map(str::to_owned).collect())
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    stat(pid)?.get(1)?.parse().ok()
-}
-
 fn cpu_ms(pid: u32) -> Option<f64> {
-    let stat = stat(pid)?;
+    let stat = sampling::stat(pid)?;
     let ticks = |at: usize| stat.get(at)?.parse::<f64>().ok();
     Some((ticks(11)? + ticks(12)?) * TICK_MS)
-}
-
-fn field(path: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
