@@ -261,6 +261,7 @@ class Lister(object):
 
     def pytest_sessionfinish(self, session):
         """Keeps what plug-ins print at the end."""
+        contract.quiet_snapshots(session)
         if self.reporter is not None:
             terminal.leave_out_failures(self.reporter)
         self.sink.keeping = True

@@ -122,6 +122,19 @@ class Plugins(ProjectTest):
                   if line.get("report", {}).get("outcome") == "rerun"]
         self.assertEqual(len(reruns), 2)
 
+    @needs("syrupy")
+    def test_snapshots_that_are_used_stay(self):
+        root = self.project(test_a="def test_a(snapshot): assert 1 == snapshot")
+        args = ["-p", "no:cacheprovider", "--snapshot-update"]
+        plain.run(args, root, env=ENV)
+        kept = os.path.join(root, "__snapshots__", "test_a.ambr")
+        for more in ([], args[2:]):
+            done = driver.play(args[:2] + more, root, env=ENV)
+            self.assertEqual(self.names(done.outcomes), {"test_a": "pass"})
+            self.assertEqual(done.finished["exit"], 0)
+            self.assertIn("Unused snapshots are looked for by plain pytest only", done.finished["summary"])
+            self.assertTrue(os.path.exists(kept))
+
     @needs("pytest_timeout")
     def test_timeouts(self):
         text = """

@@ -30,8 +30,17 @@ pub struct PytestArgs {
     pub capture: Capture,
     /// The option that wants the terminal for the tests (`-s`, `--pdb`): one slot, in the foreground.
     pub foreground: Option<String>,
-    /// The option for which pytest is run as it is, without slots: it lists or explains, and runs no test.
+    /// The option for which pytest is run as it is, without slots: it lists or explains, and runs no test, or is an
+    /// update.
     pub alone: Option<String>,
+}
+
+impl PytestArgs {
+    /// The option by which tests are to write into the project, which no container lets them.
+    #[must_use]
+    pub fn update(&self) -> Option<&str> {
+        self.alone.as_deref().filter(|name| UPDATES.contains(name))
+    }
 }
 
 /// How many workers, as pytest-xdist is told.
@@ -73,6 +82,9 @@ impl fmt::Display for ArgsError {
 }
 
 impl std::error::Error for ArgsError {}
+
+/// Options of plug-ins for which tests write what they expect into the project, many into one file.
+const UPDATES: [&str; 1] = ["--snapshot-update"];
 
 /// Options for which pytest runs no test.
 const ALONE: [&str; 15] = [
@@ -177,7 +189,7 @@ impl PytestArgs {
                 };
             }
             ("--cache-show", _) => self.be_alone(name),
-            _ if ALONE.contains(&name) => self.be_alone(name),
+            _ if ALONE.contains(&name) || UPDATES.contains(&name) => self.be_alone(name),
             _ => {}
         }
     }

@@ -168,6 +168,16 @@ fn what_runs_no_test() {
 }
 
 #[test]
+fn what_writes_into_the_project() {
+    let args = read("-n2 --snapshot-update t");
+    assert_eq!(args.alone.as_deref(), Some("--snapshot-update"));
+    assert_eq!(args.update(), Some("--snapshot-update"));
+    assert_eq!(args.pytest, bytes("--snapshot-update t"));
+    assert_eq!(read("--co").update(), None);
+    assert_eq!(read("t").update(), None);
+}
+
+#[test]
 fn words_that_are_not_utf_8() {
     let name = Bytes(b"t\xff.py".to_vec());
     let option = Bytes(b"--rootdir=\xff".to_vec());
