@@ -263,7 +263,8 @@ fn foreground(own: &Own, python: &Path, split: &PytestArgs) -> Vec<OsString> {
 /// What pytest does without running a test: help, collection alone. And what is to change the project.
 fn alone(own: &Own, python: &Path, split: &PytestArgs) -> Result<u8, Error> {
     if let Some(name) = split.update() {
-        let text = format!("`{name}` lets tests write into the project: pytest itself runs, without containers");
+        let text =
+            format!("`{name}` lets tests write into the project: pytest itself runs, without containers");
         subscribers::warn(&text, None);
     }
     let words = foreground(own, python, split);
