@@ -167,15 +167,17 @@ class Lister(object):
 
     def tell_tests(self, session):
         """Sends all tests in messages of a bounded size."""
-        records = listing.Listing(self.unsafe_files).describe(session.items)
+        in_order = listing.in_order(session.items) - self.unsafe_files
+        records = listing.Listing(self.unsafe_files | in_order).describe(session.items)
         for record, item in zip(records, session.items):
             self.items[(record["id"], record["n"], record["file"])] = item
             self.items.setdefault((record["id"], record["n"]), item)
         for start in range(0, len(records), BATCH):
             self.messages.send({"tests": records[start:start + BATCH]})
-        for file in sorted(self.unsafe_files):
-            text = "starts threads when it is imported: its tests share one process"
-            self.messages.send({"notice": {"file": file, "text": text}})
+        for files, text in ((self.unsafe_files, "starts threads when it is imported"),
+                            (in_order, "has tests that ask how earlier ones ended, by their marks")):
+            for file in sorted(files):
+                self.messages.send({"notice": {"file": file, "text": text + ": its tests share one process"}})
 
     def tell_listed(self, count, exit):
         """Collection is over."""

@@ -6,6 +6,8 @@ from seatrial_python import wire
 
 NARROWEST = "function"
 WIDEST = "session"
+# Marks of tests that ask how earlier tests of their file ended: pytest-dependency, pytest-order, pytest's recipe of steps.
+IN_ORDER = ("dependency", "incremental", "order")
 
 
 def path_of(node):
@@ -22,6 +24,11 @@ def is_function(item):
 
     module = item.getparent(Module)
     return isinstance(item, Function) and module is not None and path_of(module) == path_of(item)
+
+
+def in_order(items):
+    """Files some of whose tests ask how earlier ones ended."""
+    return {path_of(item) for item in items if any(item.get_closest_marker(name) for name in IN_ORDER)}
 
 
 def wide_fixtures(item):
@@ -59,8 +66,8 @@ def function_key(nodeid):
 class Listing(object):
     """The messages that tell of all tests of a session, in collection order."""
 
-    def __init__(self, unsafe_files):
-        self.unsafe_files = unsafe_files
+    def __init__(self, whole_files):
+        self.whole_files = whole_files
         self.seen = {}
         self.groups = {}
         self.kinds = {}
@@ -80,7 +87,7 @@ class Listing(object):
         key = (file, wire.clean(item.nodeid))
         number = self.seen.get(key, 0)
         self.seen[key] = number + 1
-        single = is_function(item) and file not in self.unsafe_files
+        single = is_function(item) and file not in self.whole_files
         line = item.location[1]
         definitions = wide_fixtures(item)
         wide = self.is_wide(item, file, definitions)

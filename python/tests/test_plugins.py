@@ -7,7 +7,7 @@ import unittest
 
 import driver
 import plain
-from project import ENV, ProjectTest
+from project import ALONE, ENV, ProjectTest
 
 LIB = """
 def branches(x):
@@ -121,6 +121,38 @@ class Plugins(ProjectTest):
         reruns = [line for job in self.done.jobs.values() for line in job.lines
                   if line.get("report", {}).get("outcome") == "rerun"]
         self.assertEqual(len(reruns), 2)
+
+    def test_steps(self):
+        root = self.project(conftest="""
+            import pytest
+            def pytest_configure(config): config.addinivalue_line("markers", "incremental: steps")
+            def pytest_runtest_makereport(item, call):
+                if "incremental" in item.keywords and call.excinfo is not None:
+                    item.parent.failed_before = True
+            def pytest_runtest_setup(item):
+                if getattr(item.parent, "failed_before", False):
+                    pytest.xfail("an earlier step failed")
+        """, test_a="""
+            import pytest
+            @pytest.mark.incremental
+            class TestA:
+                def test_a(self): pass
+                def test_b(self): assert 0
+                def test_c(self): pass
+        """)
+        done = driver.play(["-p", "no:cacheprovider"], root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass", "test_b": "fail", "test_c": "xfail"})
+
+    @needs("pytest_dependency")
+    def test_dependencies(self):
+        text = """
+            import pytest
+            @pytest.mark.dependency()
+            def test_a(): pass
+            @pytest.mark.dependency(depends=["test_a"])
+            def test_b(): pass
+        """
+        self.assertEqual(set(self.run_one(text, "-p", "no:randomly").values()), {"pass"})
 
     @needs("syrupy")
     def test_snapshots_that_are_used_stay(self):
