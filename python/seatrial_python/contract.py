@@ -62,11 +62,13 @@ def workers_inputs(config, settings):
     """For each slot what plug-ins hand to its worker; an empty list when no plug-in hands anything."""
     hook = getattr(config.hook, "pytest_configure_node", None)
     config._seatrial_nodes = []
-    if hook is None or not settings.get("workers"):
-        return []
+    count = settings.get("workers")
+    if hook is None or not count:
+        # Without pytest-xdist, pytest-randomly hands nothing over, but asks a worker for it.
+        seed = getattr(config.option, "randomly_seed", None)
+        return [{"randomly_seed": seed} for _ in range(count or 0) if isinstance(seed, int)]
     quiet_coverage(config)
     manager = NodeManager(config, settings.get("run", ""))
-    count = settings["workers"]
     for number in range(count):
         node = Node(manager, number, count)
         hook(node=node)
@@ -137,7 +139,9 @@ def become_worker(config, settings):
         given.setdefault("statusdb_token", "")
     randomly = sys.modules.get("pytest_randomly")
     if randomly is not None and "randomly_seed" not in given:
-        given["randomly_seed"] = getattr(config.option, "randomly_seed", 0)
+        # Not yet a number where the user gave none.
+        seed = getattr(config.option, "randomly_seed", 0)
+        given["randomly_seed"] = seed if isinstance(seed, int) else settings.get("seed") or 0
 
 
 def keep_coverage(config):

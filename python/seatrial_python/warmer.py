@@ -86,6 +86,10 @@ class Warmer(object):
         for _ in self.wide.around_setup(fixturedef, request):
             yield
 
+    def pytest_internalerror(self, excrepr):
+        """The end of this interpreter: the reason goes where the running job's errors go."""
+        wire.write_all(4 + 3 * self.set + 1, wire.clean("INTERNALERROR in a warm interpreter\n%s\n" % excrepr).encode("utf-8"))
+
     # -- jobs
 
     def pytest_runtestloop(self, session):

@@ -110,6 +110,17 @@ class Plugins(ProjectTest):
         """
         self.assertEqual(self.run_one(text, "--randomly-seed=7")["test_a"], "pass")
 
+    @needs("pytest_randomly")
+    def test_one_seed_for_all_without_xdist(self):
+        text = """
+            def test_a(request): print("seed", request.config.getoption("randomly_seed"))
+            def test_b(request): assert isinstance(request.config.getoption("randomly_seed"), int)
+        """
+        found = self.run_one(text, "-p", "no:xdist", "-rP", workers=2)
+        self.assertEqual(found, {"test_a": "pass", "test_b": "pass"})
+        told = re.findall(r"--randomly-seed=(\d+)|seed (\d+)", self.done.finished["summary"])
+        self.assertEqual(len({one or other for one, other in told}), 1, told)
+
     @needs("pytest_rerunfailures")
     def test_reruns(self):
         text = """
