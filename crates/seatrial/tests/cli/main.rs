@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod past;
 mod pytest;
+mod pytest_sharing;
 
 use seatrial_testkit::World;
 

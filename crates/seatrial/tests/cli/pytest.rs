@@ -5,18 +5,18 @@ use seatrial_testkit::{Ran, World};
 use std::path::PathBuf;
 
 /// A Python that has pytest: what `SEATRIAL_TEST_PYTHON` names, or the system's.
-fn python() -> String {
+pub(crate) fn python() -> String {
     std::env::var("SEATRIAL_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned())
 }
 
-fn pytest(world: &World, args: &[&str]) -> Ran {
+pub(crate) fn pytest(world: &World, args: &[&str]) -> Ran {
     let python = python();
     let ours = ["pytest", "--python", &python, "--format", "json"];
     world.seatrial(ours.iter().chain(args).copied()).run()
 }
 
 /// Outcomes by test, without the group.
-fn outcomes(ran: &Ran) -> Vec<(String, String)> {
+pub(crate) fn outcomes(ran: &Ran) -> Vec<(String, String)> {
     let mut all: Vec<_> = ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
     all.sort();
     all
@@ -314,82 +314,17 @@ fn an_interpreter_that_dies_in_its_last_teardown_is_an_error() {
     }
 }
 
-const BY_ORDER: &str = "\
-import random
-state = [0]
-def test_first(): state.append(1)
-def test_second(): assert len(state) == 2
-def test_third(): random.marked = True
-def test_fourth(): assert not hasattr(random, 'marked')
-def test_fifth(): deep.list.append(1)
-def test_sixth(): assert not deep.list
-class Deep: pass
-deep = Deep(); deep.list = []
-";
-
 #[test]
-fn what_depends_on_the_order_is_named() {
-    let world = world();
-    world.write("test_a.py", BY_ORDER);
-    let ran = pytest(&world, &["-n", "1"]).exits(0);
-    let depend = |ran: &Ran| -> Vec<String> {
-        let of_order = |event: &&serde_json::Value| event["order_dependent"] == true;
-        let name = |event: &serde_json::Value| event["test"]["name"].as_str().unwrap_or_default().to_owned();
-        ran.events_of("attempt-finished").iter().filter(of_order).map(name).collect()
-    };
-    // The second needs what the first has left. That the fifth leaves something, too deep to be seen, fails the sixth: in
-    // plain pytest as well.
-    assert_eq!(depend(&ran), ["test_second", "test_sixth"], "{ran:?}");
-    let tries = ran.events_of("attempt-finished");
-    assert_eq!(tries.iter().filter(|event| event["last"] == false).count(), 2, "{ran:?}");
-    let human = world.seatrial(["pytest", "--python", &python(), "-n", "1"]).run().exits(0);
-    human.tells("6 passed, 0 failed, 0 skipped, 2 order-dependent");
-    human.tells("fails alone, passes after the tests before it in its file");
-    // Who wants each test to stand alone is told which does not.
-    let strict = pytest(&world, &["-n", "1", "--granularity", "test"]).exits(1);
-    let failed: Vec<String> = outcomes(&strict)
-        .into_iter()
-        .filter(|(_, outcome)| outcome == "fail")
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(failed, ["test_second"], "{strict:?}");
-    strict.tells("it passes after the tests before it in its file: order-dependent");
-    // As plain pytest runs them.
-    let module = pytest(&world, &["--granularity", "module"]).exits(1);
-    assert_eq!(depend(&module), [""; 0], "{module:?}");
-}
-
-#[test]
-fn every_granularity_runs_every_test_once() {
+fn why_an_interpreter_cannot_start_is_shown() {
     let world = world();
     world.write(
-        "test_a.py",
-        "class TestA:\n  def test_a(self): pass\n  def test_b(self): pass\ndef test_c(): pass\n",
+        "conftest.py",
+        "def pytest_sessionstart(session):\n    if hasattr(session.config, 'workerinput'):\n        raise ValueError('no wind')\n",
     );
-    world.write("test_b.py", "import os\ndef test_d(): pass\ndef test_e(): os.abort()\ndef test_f(): pass\n");
-    for granularity in ["auto", "test", "class", "module", "session"] {
-        let ran = pytest(&world, &["--granularity", granularity]).exits(1);
-        let mut all = outcomes(&ran);
-        all.sort();
-        let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["TestA::test_a", "TestA::test_b", "test_c", "test_d", "test_e", "test_f"],
-            "{granularity}"
-        );
-        let bad: Vec<&str> =
-            all.iter().filter(|(_, outcome)| outcome != "pass").map(|(name, _)| name.as_str()).collect();
-        assert_eq!(bad, ["test_e"], "{granularity}: {ran:?}");
-    }
-    pytest(&world, &["--granularity", "pair"]).exits(2).tells("possible values");
-}
-
-#[test]
-fn who_asks_is_told_what_tests_leave() {
-    let world = world();
-    world.write(
-        "test_a.py",
-        "import os\ndef test_a(): os.environ['A'] = '1'\ndef test_b(): assert 'A' not in os.environ\n",
-    );
-    pytest(&world, &["--explain"]).exits(0).tells("test_a.py test_a has changed: environment variables");
+    world.write("test_a.py", "def test_a(): pass\n");
+    let ran = pytest(&world, &["-n", "1"]).exits(1);
+    let told = ran.events_of("attempt-finished");
+    let text = told.iter().filter_map(|event| event["output"]["stderr"]["head"].as_str()).collect::<String>();
+    assert!(text.contains("INTERNALERROR in a warm interpreter"), "{ran:?}");
+    assert!(text.contains("ValueError: no wind"), "{ran:?}");
 }
