@@ -280,6 +280,10 @@ impl Local<'_> {
                     );
                 }
                 SlotMessage::Ended(ended) => self.job_ended(id, ended),
+                SlotMessage::WentOn { tag } => {
+                    let (job, attempt) = (JobId((tag >> 32) as u32), Attempt(tag as u32));
+                    self.node(NodeEvent::WentOn { slot: id, job, attempt });
+                }
                 SlotMessage::Recalled { tag: recalled, was_started } => {
                     self.recalled(id, recalled, was_started)
                 }

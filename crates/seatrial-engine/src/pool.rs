@@ -317,9 +317,12 @@ impl Pool {
             Some(SlotMessage::Ready { .. }) => Ok(()),
             Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
             None => Err("the first slot was not ready within 20 s".into()),
-            Some(SlotMessage::Ended(_) | SlotMessage::Recalled { .. } | SlotMessage::Gone) => {
-                Err("the first slot ended while it was made".into())
-            }
+            Some(
+                SlotMessage::Ended(_)
+                | SlotMessage::Recalled { .. }
+                | SlotMessage::WentOn { .. }
+                | SlotMessage::Gone,
+            ) => Err("the first slot ended while it was made".into()),
         }
     }
 

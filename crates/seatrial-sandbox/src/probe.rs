@@ -100,9 +100,12 @@ fn try_slot(spec: &SlotSpec) -> Result<Vec<String>, String> {
     let result = match slot.wait(Duration::from_secs(10)) {
         Some(SlotMessage::Ready { read_only, .. }) => Ok(read_only),
         Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
-        Some(SlotMessage::Ended(_) | SlotMessage::Recalled { .. } | SlotMessage::Gone) => {
-            Err("its first process ended without a word".into())
-        }
+        Some(
+            SlotMessage::Ended(_)
+            | SlotMessage::Recalled { .. }
+            | SlotMessage::WentOn { .. }
+            | SlotMessage::Gone,
+        ) => Err("its first process ended without a word".into()),
         None => Err("no answer within 10 s".into()),
     };
     drop(slot);

@@ -63,6 +63,11 @@ pub struct Command<'a> {
 /// A message from a slot.
 #[derive(Debug)]
 pub enum SlotMessage {
+    /// The running job of a warm launch has begun another test's process after the first.
+    WentOn {
+        /// The job's.
+        tag: u64,
+    },
     /// It takes jobs.
     Ready {
         /// Host directories that could only be shown read-only, with the reason.
@@ -415,6 +420,7 @@ fn read(packet: &[u8], fds: Vec<OwnedFd>) -> Option<SlotMessage> {
             let read_only = (0..notes).map(|_| reader.text()).collect::<Option<_>>()?;
             Some(SlotMessage::Ready { read_only, listeners: fds })
         }
+        zygote::WENT_ON => Some(SlotMessage::WentOn { tag: reader.u64()? }),
         zygote::FAILED => {
             let errno = Errno::from_raw_os_error(reader.u32()?.cast_signed());
             Some(SlotMessage::Failed(Failure { what: reader.text()?, errno }))

@@ -42,6 +42,8 @@ pub(crate) const READY: u8 = 1;
 pub(crate) const FAILED: u8 = 2;
 pub(crate) const ENDED: u8 = 3;
 pub(crate) const RECALLED: u8 = 4;
+/// A warm launch's job has begun another test's process.
+pub(crate) const WENT_ON: u8 = 6;
 /// From the stage: the zygote's process id.
 pub(crate) const BORN: u8 = 5;
 

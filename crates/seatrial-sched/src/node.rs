@@ -94,6 +94,7 @@ impl NodeMachine {
             NodeEvent::SlotLost { slot } => self.slot_lost(slot, out),
             NodeEvent::Offered { slot, spec, attempt } => self.offered(slot, spec, attempt, out),
             NodeEvent::Ended { slot, job, attempt } => self.ended(now, slot, job, attempt, out),
+            NodeEvent::WentOn { slot, job, attempt } => self.went_on(now, slot, job, attempt),
             NodeEvent::Recalled { slot, job, attempt, was_started } => {
                 self.recalled((slot, job, attempt), was_started, out);
             }

@@ -128,7 +128,10 @@ impl Local<'_> {
                     JobEnd::NotStarted { .. } => End::SlotLost,
                 },
                 SlotMessage::Gone => End::SlotLost,
-                SlotMessage::Ready { .. } | SlotMessage::Failed(_) | SlotMessage::Recalled { .. } => continue,
+                SlotMessage::Ready { .. }
+                | SlotMessage::Failed(_)
+                | SlotMessage::WentOn { .. }
+                | SlotMessage::Recalled { .. } => continue,
             };
             self.pool.unlisten(id);
             waiting.remove(&id);

@@ -1,7 +1,7 @@
 //! What goes back to the engine.
 
 use super::job::{Job, Running};
-use super::{ENDED, EXITED, NOT_STARTED, READY, RECALLED, SIGNALED, Zygote};
+use super::{ENDED, EXITED, NOT_STARTED, READY, RECALLED, SIGNALED, WENT_ON, Zygote};
 use crate::Failure;
 use crate::child::Failed;
 use crate::wire::{self, Writer};
@@ -60,6 +60,12 @@ impl Zygote {
     pub(super) fn answer_recall(&self, tag: u64, was_started: bool) {
         let mut writer = Writer::default();
         writer.u8(RECALLED).u64(tag).u8(u8::from(was_started));
+        let _ = wire::send(self.socket.as_fd(), &writer.0, &[]);
+    }
+
+    pub(super) fn answer_went_on(&self, tag: u64) {
+        let mut writer = Writer::default();
+        writer.u8(WENT_ON).u64(tag);
         let _ = wire::send(self.socket.as_fd(), &writer.0, &[]);
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Running {
     pub(super) old_warmer: bool,
     /// The warmer has said something about this job.
     pub(super) heard: bool,
+    /// A test's process was there before.
+    pub(super) went_on: bool,
     /// The process of a warm launch's test.
     pub(super) test: Option<i32>,
     pub(super) started: Instant,
@@ -65,6 +67,7 @@ impl Running {
             pid: 0,
             old_warmer: false,
             heard: false,
+            went_on: false,
             test: None,
             started: Instant::now(),
             wall: zero,

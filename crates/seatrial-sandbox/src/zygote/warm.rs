@@ -231,6 +231,9 @@ impl Zygote {
             Some(Word::Keep) if running.test.is_none() => self.keep() && self.tell_warmer(b"kept"),
             Some(Word::Forked(pid)) if running.test.is_none() && pid != running.pid => {
                 running.test = Some(pid);
+                if std::mem::replace(&mut running.went_on, true) {
+                    self.answer_went_on(running.job.tag);
+                }
                 true
             }
             Some(Word::Ended { pid, status, user, system, max_rss }) if running.test == Some(pid) => {

@@ -54,6 +54,8 @@ pub(crate) struct Did {
     pub(crate) ended: Ended,
     pub(crate) output: String,
     pub(crate) report: String,
+    /// How often it was told that another test's process had begun.
+    pub(crate) went_on: u32,
 }
 
 impl Did {
@@ -177,11 +179,17 @@ impl Room {
     #[track_caller]
     pub(crate) fn end(&mut self, set: usize) -> Did {
         let tag = self.tag;
-        let message = self.slot().wait(LONG);
+        let mut message = self.slot().wait(LONG);
+        let mut went_on = 0;
+        while let Some(SlotMessage::WentOn { tag: own }) = message {
+            assert_eq!(own, tag);
+            went_on += 1;
+            message = self.slot().wait(LONG);
+        }
         let Some(SlotMessage::Ended(ended)) = message else { panic!("{message:?}") };
         assert_eq!(ended.tag, tag);
         let output = self.stream(set, 0) + &self.stream(set, 1);
-        Did { ended, output, report: self.stream(set, 2) }
+        Did { ended, output, went_on, report: self.stream(set, 2) }
     }
 
     /// A shell's job to its end.

@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("warm::a_test_that_does_not_hear_is_killed_with_its_children", a_test_that_does_not_hear),
     ("warm::a_signal_reaches_a_warmer_without_a_test", a_signal_reaches_the_warmer),
     ("warm::large_payloads", large_payloads),
+    ("warm::another_test_of_a_job_is_told", another_test_of_a_job_is_told),
     ("warm::a_program_that_starts_early_is_told_more_before_its_first_job", a_program_that_starts_early),
 ];
 
@@ -184,5 +185,14 @@ fn a_program_that_starts_early() {
         // One that is made anew is told everything again.
         room.payload(&payload("", &[], "os._exit(3)"));
         room.warm("", &["say([first, second])"]).reports("[b'early', b'more']");
+    }
+}
+
+fn another_test_of_a_job_is_told() {
+    for kind in KINDS {
+        let mut room = Room::new(kind);
+        for (tests, told) in [(vec![], 0), (vec!["0"], 0), (vec!["0", "os._exit(1)", "0"], 2)] {
+            assert_eq!(room.warm("", &tests).went_on, told, "{tests:?}");
+        }
     }
 }

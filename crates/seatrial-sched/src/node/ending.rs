@@ -43,6 +43,17 @@ impl NodeMachine {
         }
     }
 
+    /// Limits are a test's, and the next one begins.
+    pub(super) fn went_on(&mut self, now: Instant, SlotId(index): SlotId, job: JobId, attempt: Attempt) {
+        let Some(slot) = self.slots.get_mut(index as usize).filter(|slot| slot.runs(job, attempt)) else {
+            return;
+        };
+        if let Some(running) = &mut slot.running {
+            running.go_on(now);
+        }
+        self.file(index);
+    }
+
     pub(super) fn tick(&mut self, now: Instant, out: &mut Vec<NodeAction>) {
         while let Some(&(at, index)) = self.deadlines.first()
             && at <= now

@@ -50,6 +50,15 @@ pub enum NodeEvent {
         /// Which try.
         attempt: Attempt,
     },
+    /// Slot: the running job has come to another of its tests. Time limits count from here.
+    WentOn {
+        /// Which slot.
+        slot: SlotId,
+        /// Which job.
+        job: JobId,
+        /// Which try.
+        attempt: Attempt,
+    },
     /// Slot, of a [`NodeAction::Recall`].
     Recalled {
         /// Which slot.

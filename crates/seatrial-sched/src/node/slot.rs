@@ -75,6 +75,7 @@ pub(super) struct Running {
     pub(super) near: Option<Near>,
     pub(super) started: Instant,
     pub(super) timeout_at: Option<Instant>,
+    timeout: Option<Duration>,
     slow_after: Option<Duration>,
     slow_at: Option<Instant>,
     pub(super) ending: Ending,
@@ -162,10 +163,18 @@ impl Running {
             near: near::group(spec),
             started: now,
             timeout_at: limits.timeout.map(|timeout| now + timeout),
+            timeout: limits.timeout,
             slow_after,
             slow_at: slow_after.map(|period| now + period),
             ending: Ending::Unasked,
         }
+    }
+
+    /// Another test of the job begins.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        self.started = now;
+        self.timeout_at = self.timeout.map(|timeout| now + timeout);
+        self.slow_at = self.slow_after.map(|period| now + period);
     }
 
     /// The next moment at which something is to be done about the job.

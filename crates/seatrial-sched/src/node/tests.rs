@@ -88,6 +88,10 @@ fn event(words: &[&str]) -> NodeEvent {
         }
         ["cancel-all"] => NodeEvent::CancelAll { hard: false },
         ["cancel-all", "hard"] => NodeEvent::CancelAll { hard: true },
+        ["goes-on", index, what] => {
+            let (job, attempt) = attempt(what);
+            NodeEvent::WentOn { slot: slot(index), job, attempt }
+        }
         ["tick"] => NodeEvent::Tick,
         ["mean", mean] => NodeEvent::Expected { mean: Some(millis(mean)) },
         other => panic!("event {other:?}"),
@@ -510,5 +514,26 @@ fn a_node_that_loses_its_last_slot_gives_everything_back() {
          lost 0        => build 0
          lost 0        => give up 0, return a#1
          offer b#1     => return b#1",
+    );
+}
+
+#[test]
+fn limits_count_from_each_test_of_a_job() {
+    check(
+        ONE,
+        1,
+        "start                          => build 0
+         ready 0                        => want 1
+         offer a#1 timeout=30 slow=20   => send 0 a#1, runs 0 a#1
+         wake                           => 20
+         @19 goes-on 0 a#1              =>
+         wake                           => 39
+         goes-on 0 a#2                  =>
+         goes-on 0 b#1                  =>
+         @39 tick                       => a#1 slow 20
+         wake                           => 49
+         @49 tick                       => term 0 a#1
+         goes-on 0 a#1                  =>
+         wake                           => 59",
     );
 }

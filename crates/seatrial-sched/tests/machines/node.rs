@@ -153,7 +153,11 @@ impl Node {
                 self.hard |= hard;
                 self.tries.values_mut().for_each(|track| track.cancelled = true);
             }
-            NodeEvent::Start | NodeEvent::Ended { .. } | NodeEvent::Tick | NodeEvent::Expected { .. } => {}
+            NodeEvent::Start
+            | NodeEvent::Ended { .. }
+            | NodeEvent::WentOn { .. }
+            | NodeEvent::Tick
+            | NodeEvent::Expected { .. } => {}
         }
         None
     }

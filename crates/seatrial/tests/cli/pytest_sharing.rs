@@ -86,3 +86,14 @@ fn who_asks_is_told_what_tests_leave() {
     );
     pytest(&world, &["--explain"]).exits(0).tells("test_a.py test_a has changed: environment variables");
 }
+
+#[test]
+fn a_time_limit_is_a_tests_and_not_its_jobs() {
+    let world = world();
+    let tests: String = (0..4).map(|n| format!("def test_{n}(shared): time.sleep(1.5)\n")).collect();
+    let fixture = "import pytest, time\n@pytest.fixture(scope='module')\ndef shared(): pass\n";
+    world.write("test_a.py", format!("{fixture}{tests}def test_4(shared): time.sleep(60)\n"));
+    let ran = pytest(&world, &["--timeout", "4s"]).exits(1);
+    let bad: Vec<_> = outcomes(&ran).into_iter().filter(|(_, outcome)| outcome != "pass").collect();
+    assert_eq!(bad, [("test_4".to_owned(), "timeout".to_owned())], "{ran:?}");
+}
