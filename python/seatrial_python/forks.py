@@ -125,6 +125,7 @@ class Forks(object):
         """Pytest's own protocol for each item. A checked batch ends early: before a test that would meet what another
         has left, after a failure, and when it has taken its time."""
         sender = self.warmer.sender
+        own = os.getpid()
         checked = checked and len(group) > 1
         if checked:
             until = (time.process_time() + WORK, time.monotonic() + WAIT)
@@ -139,6 +140,9 @@ class Forks(object):
             if len(group) > 1:
                 lines.flush()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if os.getpid() != own:
+                # A child of the test that has come back from it has nothing to say about it.
+                os._exit(NOT_RUN)
             self.ran, self.failed = number + 1, self.failed or sender.failed
             self.ending = {"test": place, "end": True}
             if following is None:
