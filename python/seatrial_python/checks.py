@@ -136,14 +136,26 @@ class Checks(object):
             if sys.modules.get(name) is not module:
                 return "sys.modules"
         for name, now, before in self.spaces:
-            try:
-                if now == before:
-                    continue
-            except Exception:
-                # Values that cannot be compared are not the same objects any more.
-                pass
-            return name
+            if not same(now, before) and not (name in PATCHED and only_more(now, before)):
+                return name
         return None
+
+
+def same(now, before):
+    """Whether two containers hold the same."""
+    try:
+        return bool(now == before)
+    except Exception:
+        # Values that cannot be compared are not the same objects any more.
+        return False
+
+
+def only_more(now, before):
+    """Whether nothing but new names has come, which nobody can have looked for. They are known from now on."""
+    if any(now.get(name, before) is not value for name, value in before.items()):
+        return False
+    before.update(now)
+    return True
 
 
 def umask():

@@ -106,17 +106,17 @@ def index(items):
     return found
 
 
-def find(module, test):
+def find(module, test, of):
     """The item of a test, or None.
 
-    Ids can differ from one collection to the next (an address, the time of day). `of`, when it is given, is
-    all ids of the test's function as they were listed: those that both collections know are matched by id, and the
-    others in their order, if there are as many of them on both sides.
+    Ids can differ from one collection to the next (an address, the time of day). `of` has all ids of a function, by what
+    they have in common, as they were listed: those that both collections know are matched by id, and the others in
+    their order, if there are as many of them on both sides.
     """
     same = module.get(test["id"], [])
     if test["n"] < len(same):
         return same[test["n"]]
-    listed = test.get("of")
+    listed = of.get(listing.function_key(test["id"])) if of else None
     if not listed:
         return None
     key = listing.function_key(test["id"])

@@ -17,10 +17,11 @@ LAST = 9
 HIGH = 200
 NOT_RUN = 70
 # Tests of a checked batch, and the seconds of processor and of wall time after which it takes no further one: a fork
-# costs some milliseconds, of which the machine's load makes more by the clock.
+# costs some milliseconds, of which the machine's load makes more by the clock. They count from the end of the first test,
+# which pays for whatever is used for the first time in its process.
 TESTS = 32
 WORK = 0.03
-WAIT = 0.25
+WAIT = 1.0
 
 
 WORD = struct.Struct("=?I?")
@@ -35,6 +36,8 @@ class Forks(object):
         # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
         # is over, how many of its tests have run, and whether one has failed.
         self.word = mmap.mmap(-1, WORD.size)
+        # Seconds of processor time of all processes since somebody set this to 0.
+        self.used = 0.0
 
     def run(self, group, lines, checked):
         """Positions and collected items, in one process: its status, how many have run, and whether one has failed.
@@ -46,7 +49,7 @@ class Forks(object):
             self.warmer.tell([{"test": group[0][0], "start": True}])
         return status, ran if over else 0, failed
 
-    def run_file(self, file, tests):
+    def run_file(self, payload, tests):
         """A file that is collected in the test's own process; its status."""
         warmer = self.warmer
         places = list(range(len(tests)))
@@ -54,13 +57,13 @@ class Forks(object):
         def child(lines):
             lines.add({"test": 0, "start": True})
             lines.flush()
-            module, trouble = warmer.collect(file)
+            module, trouble = warmer.collect(payload["file"])
             warmer.wide.in_test = True
             if trouble is not None:
                 for place in places:
                     lines.add({"test": place, "broken": trouble})
                 return
-            found = [(place, collecting.find(module, test)) for place, test in enumerate(tests)]
+            found = [(place, collecting.find(module, test, payload.get("of"))) for place, test in enumerate(tests)]
             for place, item in found:
                 if item is None:
                     lines.add({"test": place, "missing": "it was not there when its file was collected again"})
@@ -84,6 +87,7 @@ class Forks(object):
         if not self.word[0]:
             out = 4 + 3 * self.warmer.set
             self.warmer.capture.last_words(out, out + 1)
+        self.used += usage.ru_utime + usage.ru_stime
         micros = [int(seconds * 1000000) for seconds in (usage.ru_utime, usage.ru_stime)]
         self.channel.send("ended", pid, status, micros[0], micros[1], usage.ru_maxrss)
         self.warmer.expect("clean")
@@ -128,7 +132,7 @@ class Forks(object):
         own = os.getpid()
         checked = checked and len(group) > 1
         if checked:
-            until = (time.process_time() + WORK, time.monotonic() + WAIT)
+            until = None
             self.warmer.checks.begin()
         for number, (place, item) in enumerate(group):
             sender.begin(lines, place)
@@ -147,6 +151,8 @@ class Forks(object):
             self.ending = {"test": place, "end": True}
             if following is None:
                 break
+            if checked and number == 0:
+                until = (time.process_time() + WORK, time.monotonic() + WAIT)
             if checked and (sender.failed or self.must_end(until)):
                 self.tear_down(item, lines)
                 break

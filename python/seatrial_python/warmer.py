@@ -12,8 +12,10 @@ from seatrial_python import capture, checks, collecting, contract, coverage_shar
 from seatrial_python import randomness, reports, terminal, warm_up, wide, wire
 
 LATE = "late"
-# Seconds after which a job ends that another slot may share: that one may have nothing to do.
-JOB = 0.25
+# Seconds of processor and of wall time after which a job ends that another slot may share: that one may have nothing
+# to do.
+WORK = 0.3
+WAIT = 2.0
 SILENT = ("LFPlugin", "NFPlugin", "LogXML", "StepwisePlugin", "PastebinPlugin")
 
 
@@ -141,19 +143,19 @@ class Warmer(object):
         self.set = number
         tests = payload["tests"]
         if payload.get("fresh"):
-            status = self.forks.run_file(payload["file"], tests)
+            status = self.forks.run_file(payload, tests)
         else:
-            status = self.run_tests(self.found(payload["file"], tests), payload)
+            status = self.run_tests(self.found(payload, tests), payload)
         if payload.get("last"):
             self.leave(None if payload["last"] == "session" else self.session_only())
         self.channel.send("done", status)
 
-    def found(self, file, tests):
+    def found(self, payload, tests):
         """Positions and items of the tests that can be run here; of the others it is told why not."""
         found, lines = [], []
         for place, test in enumerate(tests):
-            module, trouble = self.module(test.get("file") or file)
-            item = None if trouble else collecting.find(module, test)
+            module, trouble = self.module(test.get("file") or payload["file"])
+            item = None if trouble else collecting.find(module, test, payload.get("of"))
             if trouble is not None:
                 lines.append({"test": place, "broken": trouble})
             elif item is None:
@@ -167,7 +169,8 @@ class Warmer(object):
         """Forks for one test after the other, or for several; the status of the last process. A process that came to a
         bad end is the last of its job, for only the last one's status is told."""
         batch, checked = payload.get("batch"), payload.get("check")
-        until = time.monotonic() + JOB if payload.get("share") else float("inf")
+        until = time.monotonic() + WAIT
+        self.forks.used = 0.0
         status = 0
         if not found:
             self.keep()
@@ -180,8 +183,8 @@ class Warmer(object):
             status, ran, failed = self.forks.run(group, lines, checked)
             if self.wide.last is not None and ran:
                 self.wide.last = group[ran - 1][1]
-            over = status != 0 or not ran or time.monotonic() > until
-            if over or (failed and payload.get("stop")):
+            long = self.forks.used > WORK or time.monotonic() > until
+            if status != 0 or not ran or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break
             found = found[ran:]
         return status

@@ -52,7 +52,7 @@ class Changes(CheckTest):
         ("sys.excepthook = print", "hooks"),
         ("import logging; logging.getLogger('sea').setLevel(10)", "logging"),
         ("import tempfile; tempfile.mkstemp()", "temporary files"),
-        ("import time; time.clock_of_mine = 1", "time"),
+        ("import time; time.sleep = int", "time"),
         ("global N; N = 2", "test_a"),
         ("L.append(1)", "test_a.L"),
         ("D['a'].append(1); D['b'] = 1", "test_a.D"),
@@ -77,6 +77,7 @@ class NoChanges(CheckTest):
         "(tmp_path / 'file').write_text('x')",
         "os.environ['SEA'] = 'rough'; del os.environ['SEA']",
         "import uuid",
+        "import time; time.clock_of_mine = None",
         "import threading; t = threading.Thread(target=int); t.start(); t.join()",
         "import subprocess; subprocess.check_call(['true'])",
         "with open(os.devnull) as f: f.read()",
@@ -126,8 +127,10 @@ class Ends(OwnTemporary):
 
     def test_work_ends_it(self):
         text = "def busy():\n    t = time.process_time() + 0.05\n    while time.process_time() < t: pass\n"
-        job = self.run_batch(text + "def test_a(): busy()\ndef test_b(): busy()", "test_a", "test_b")
-        self.assertEqual((self.outcomes(job, 2), len(job.ended)), (["pass", "pass"], 2))
+        job = self.run_batch(text + "def test_a(): busy()\ndef test_b(): busy()\ndef test_c(): pass", "test_a", "test_b", "test_c")
+        # The first may have paid for others.
+        before = [[line.get("before", 0) for line in job.of(n) if "start" in line] for n in range(3)]
+        self.assertEqual((self.outcomes(job, 3), before), (["pass"] * 3, [[0], [1], [0]]))
 
     def test_a_wide_fixture_is_set_up_once_for_all_forks(self):
         text = (

@@ -88,7 +88,7 @@ class Jobs(WarmerTest):
         warmer = self.warmer(root)
         found = []
         for test in lister.tests:
-            job = warmer.job({"file": test["file"], "tests": [{"id": test["id"], "n": 0, "of": ids}]})
+            job = warmer.job({"file": test["file"], "tests": [{"id": test["id"], "n": 0}], "of": {ids[0].partition("[")[0]: ids}})
             found += self.outcomes(job, 1)
         self.assertEqual(found, ["fail", "fail", "pass"])
         warmer.finish()

@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from seatrial_python import collecting, coverage_share, wire
+from seatrial_python import collecting, listing, coverage_share, wire
 
 
 class Wire(unittest.TestCase):
@@ -68,7 +68,7 @@ class Find(unittest.TestCase):
     def check(self, collected, listed, wanted, expected):
         """The wanted test of those listed is the collected one with this number."""
         nodes = [Node(id) for id in collected]
-        found = collecting.find(collecting.index(nodes), {"id": wanted, "n": 0, "of": listed})
+        found = collecting.find(collecting.index(nodes), {"id": wanted, "n": 0}, {listing.function_key(wanted): listed})
         self.assertIs(found, None if expected is None else nodes[expected])
 
     def test_same_id(self):
@@ -86,8 +86,8 @@ class Find(unittest.TestCase):
     def test_equal_ids(self):
         nodes = [Node("f"), Node("f")]
         index = collecting.index(nodes)
-        self.assertIs(collecting.find(index, {"id": "f", "n": 1}), nodes[1])
-        self.assertIsNone(collecting.find(index, {"id": "f", "n": 2}))
+        self.assertIs(collecting.find(index, {"id": "f", "n": 1}, None), nodes[1])
+        self.assertIsNone(collecting.find(index, {"id": "f", "n": 2}, None))
 
 
 class Coverage(unittest.TestCase):

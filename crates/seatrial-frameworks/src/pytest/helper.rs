@@ -243,12 +243,15 @@ pub fn payload_for<'a>(
     siblings: &dyn Fn(&TestKey<'_>) -> &'a [String],
 ) -> String {
     let file = tests.first().map_or("", |test| test.file);
+    let mut of = serde_json::Map::new();
+    for test in tests {
+        let ids = siblings(test);
+        if !ids.is_empty() && !of.contains_key(function_key(test.id)) {
+            of.insert(function_key(test.id).to_owned(), ids.into());
+        }
+    }
     let of_test = |test: &TestKey<'_>| {
         let mut value = json!({"id": test.id, "n": test.n});
-        match siblings(test) {
-            [] => {}
-            of => value["of"] = of.into(),
-        }
         if test.file != file {
             value["file"] = test.file.into();
         }
@@ -271,6 +274,9 @@ pub fn payload_for<'a>(
         if is_set {
             payload[name] = true.into();
         }
+    }
+    if !of.is_empty() {
+        payload["of"] = of.into();
     }
     payload.to_string()
 }

@@ -50,12 +50,18 @@ pub(super) struct Job {
 /// Tests of a job of checked batches: two forks of them.
 const BATCHES: usize = 64;
 
+/// Bytes of the ids of a job's tests: a message to a warm interpreter holds so many in any case.
+const IDS: usize = 48 << 10;
+
 /// The jobs of all tests, in collection order. `stop`: the first bad test may be the last.
 pub(super) fn form(tests: &Tests, shape: &Shape, stop: bool) -> Vec<Job> {
     let mut jobs: Vec<Job> = Vec::new();
     for (place, test) in tests.all().iter().enumerate() {
         let fits = |job: &&mut Job| {
             let first = job.tests[0];
+            if job.tests.iter().map(|&place| tests.all()[place].id.len() + 40).sum::<usize>() > IDS {
+                return false;
+            }
             let slow = shape.slow.contains(tests.name(place)) || shape.slow.contains(tests.name(first));
             share(shape.granularity, &tests.all()[first], test, job.tests.len(), slow)
         };

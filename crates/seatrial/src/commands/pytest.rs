@@ -89,7 +89,7 @@ impl From<Sharing> for Granularity {
 }
 
 /// A test that has taken longer has a fork of its own, which is a small part of that.
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(250);
 
 /// Collects with pytest and runs what it would run.
 pub(crate) fn run(args: &Args) -> Result<u8, Error> {
