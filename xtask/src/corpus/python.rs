@@ -85,6 +85,9 @@ fn one(request: &Request, suite: &Suite, python: &Python) -> Result<Comparison> 
         command
     };
     let (one, _) = outcomes(place, (suite, &environment), plain(), &logs.join("pytest"))?;
+    if one.tests.is_empty() {
+        return Err("pytest itself runs no test".to_owned());
+    }
     let (two, _) = outcomes(place, (suite, &environment), plain(), &logs.join("pytest-again"))?;
     let mut command = Command::new(&place.seatrial);
     command.arg("pytest").arg("--python").arg(environment.program("python")).args(["--format", "json"]);
