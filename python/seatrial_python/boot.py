@@ -4,6 +4,7 @@ Executed by BOOT with two names set: `packet`, the decoded first packet, and `ch
 descriptor 3. Nothing is written to disk, and nothing of it stays in `sys.path` or `sys.meta_path`.
 """
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import os
@@ -47,15 +48,17 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def set_up_paths(rule):
-    """`sys.path` and `sys.argv` as `pytest` or `python -m pytest` have them, and not as `python -c` has."""
+    """`sys.path` and `sys.argv` as the command of the rule has them, and not as `python -c` has."""
     if sys.path and sys.path[0] == "":
         sys.path.pop(0)
-    program = os.path.join(os.path.dirname(sys.executable), "pytest")
-    if rule == "python -m pytest":
-        if not getattr(sys.flags, "safe_path", False):
-            sys.path.insert(0, os.getcwd())
-        program = "pytest/__main__.py"
-    sys.argv[:] = [program]
+    if rule.startswith("python -m") and not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.getcwd())
+    programs = {
+        "pytest": os.path.join(os.path.dirname(sys.executable), "pytest"),
+        "python -m pytest": "pytest/__main__.py",
+        "python -m unittest": os.path.basename(sys.executable) + " -m unittest",
+    }
+    sys.argv[:] = [programs[rule]]
 
 
 def start(packet, channel):
@@ -65,10 +68,7 @@ def start(packet, channel):
     sys.argv.extend(packet["args"])
     sys.meta_path.append(finder)
     try:
-        if packet["role"] == "lister":
-            from seatrial_python import lister as role
-        else:
-            from seatrial_python import warmer as role
+        role = importlib.import_module(PACKAGE + "." + packet["role"])
     finally:
         sys.meta_path.remove(finder)
     return role.main(packet, channel)

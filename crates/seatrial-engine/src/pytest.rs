@@ -1,4 +1,4 @@
-//! pytest's own session as a part of a run: the lister.
+//! The session of pytest or unittest as a part of a run: the lister.
 //!
 //! It runs outside containers, as cargo's build does: what it writes (its cache, `__pycache__`, reports) is meant to
 //! stay. Its first message comes within the time that pytest needs to start; when the channel closes it is gone. Two
@@ -11,7 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use rustix::process::{Pid, Signal, kill_process_group};
-use seatrial_frameworks::pytest::helper::BOOT;
+use seatrial_frameworks::pytest::helper::{BOOT, Framework};
 use seatrial_frameworks::pytest::listing::{Hello, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::wire::{Joiner, PACKET, packets};
@@ -31,6 +31,8 @@ use std::time::Duration;
 /// How the lister is to be started.
 #[derive(Clone, Debug)]
 pub struct ListerRequest {
+    /// Whose session it is.
+    pub framework: Framework,
     /// The interpreter.
     pub python: PathBuf,
     /// Its whole environment.
@@ -48,9 +50,9 @@ pub struct ListerState {
     pub hello: Option<Hello>,
     /// True when collection has come to its end.
     pub listed: bool,
-    /// pytest's exit status, when nothing was to be run.
+    /// The framework's exit status, in pytest's numbers, when nothing was to be run.
     pub exit: Option<i32>,
-    /// pytest's exit status at the end of its session.
+    /// The same at the end of its session.
     pub last_exit: Option<i32>,
     /// Things that could not be collected.
     pub problems: u32,
@@ -61,6 +63,7 @@ pub struct ListerState {
 /// A started lister.
 #[derive(Debug)]
 pub struct Lister {
+    framework: Framework,
     state: Arc<Mutex<ListerState>>,
     to_it: Option<Sender<Vec<u8>>>,
     finished: Receiver<(i32, String)>,
@@ -103,16 +106,16 @@ impl Lister {
         let mut threads = Vec::new();
         for stream in [child.stdout.take().map(boxed), child.stderr.take().map(boxed)].into_iter().flatten() {
             let state = Arc::clone(&state);
-            threads.push(thread("pytest's talk", move || keep(stream, &state))?);
+            threads.push(thread("lister's talk", move || keep(stream, &state))?);
         }
         let (socket, reading) = (Arc::clone(&ours), Arc::clone(&state));
-        threads.push(thread("pytest's messages", move || {
+        threads.push(thread("lister's messages", move || {
             read(&socket, &reading, &outbox, &finished_sender);
             reap(child);
             outbox.send(Input::Plan(Box::new(PlanEvent::FoundAll)));
         })?);
-        thread("to pytest", move || write(&ours, &for_it))?;
-        Ok(Self { state, to_it: Some(to_it), finished, group, threads })
+        thread("to lister", move || write(&ours, &for_it))?;
+        Ok(Self { framework: request.framework, state, to_it: Some(to_it), finished, group, threads })
     }
 
     /// A handle to look at the state from elsewhere.
@@ -121,7 +124,7 @@ impl Lister {
         move || lock(&state).clone()
     }
 
-    /// When there was nothing to run, pytest has said why on its own streams.
+    /// When there was nothing to run, the session has said why on its own streams.
     fn in_its_own_words(&self) -> Closing {
         // It ends now, and with it what it says.
         for _ in 0..100 {
@@ -132,7 +135,25 @@ impl Lister {
         }
         let said = String::from_utf8_lossy(&lock(&self.state).said).into_owned();
         let text = Some(said.trim_end()).filter(|said| !said.is_empty());
-        Closing { text: text.map(|said| format!("pytest says:\n{said}")), ..Closing::default() }
+        let name = self.framework.name();
+        Closing { text: text.map(|said| format!("{name} says:\n{said}")), ..Closing::default() }
+    }
+
+    /// An exit status of 0 and 1 says what the results say; 2 that it was interrupted, 5 that nothing was run.
+    fn judged(&self, mut closing: Closing, exit: i32) -> Closing {
+        if !matches!(exit, 0 | 1 | 2 | 5) {
+            closing.verdicts = self.late(&format!("ended with exit status {exit}")).verdicts;
+        }
+        closing
+    }
+
+    /// The session has come to no good end.
+    fn late(&self, what: &str) -> Closing {
+        let name = self.framework.name();
+        let test = TestRef::new(name, "(session)");
+        let reason = Some(format!("{name}'s session {what}"));
+        let verdict = Verdict { test, outcome: Outcome::Error, reason };
+        Closing { verdicts: vec![verdict], ..Closing::default() }
     }
 
     fn kill(&self) {
@@ -160,19 +181,23 @@ impl Source for Lister {
             match self.finished.recv_timeout(Duration::from_millis(50)) {
                 Ok((exit, summary)) => {
                     let text = Some(summary.trim_end()).filter(|text| !text.trim().is_empty());
-                    let text = text.map(|text| format!("pytest and its plug-ins say:\n{text}"));
+                    let who = match self.framework {
+                        Framework::Pytest => "pytest and its plug-ins say",
+                        Framework::Unittest => "unittest says",
+                    };
+                    let text = text.map(|text| format!("{who}:\n{text}"));
                     let closing = Closing { text, ..Closing::default() };
                     // Where nothing was run, its status has been told with the end of collection.
                     let ran_nothing = lock(&self.state).exit.is_some();
-                    return if ran_nothing { self.in_its_own_words() } else { closing.judged(exit) };
+                    return if ran_nothing { self.in_its_own_words() } else { self.judged(closing, exit) };
                 }
                 Err(RecvTimeoutError::Timeout) if is_interrupted() => {
                     self.kill();
-                    return late("pytest's session was killed before it had ended");
+                    return self.late("was killed before it had ended");
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return late("pytest's session died before it had ended");
+                    return self.late("died before it had ended");
                 }
             }
         }
@@ -187,22 +212,6 @@ impl Drop for Lister {
             let _ = thread.join();
         }
     }
-}
-
-impl Closing {
-    /// pytest's exit status 0 and 1 say what the results say; 2 that it was interrupted, 5 that nothing was run.
-    fn judged(mut self, exit: i32) -> Self {
-        if !matches!(exit, 0 | 1 | 2 | 5) {
-            self.verdicts = late(&format!("pytest's session ended with exit status {exit}")).verdicts;
-        }
-        self
-    }
-}
-
-fn late(reason: &str) -> Closing {
-    let test = TestRef::new("pytest", "(session)");
-    let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(reason.to_owned()) };
-    Closing { verdicts: vec![verdict], ..Closing::default() }
 }
 
 /// Reads messages until the lister closes its end.

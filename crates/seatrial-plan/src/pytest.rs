@@ -1,4 +1,5 @@
-//! pytest suites: what the lister has collected becomes jobs for warm interpreters; what jobs report goes back to it.
+//! Suites of pytest's and unittest's: what the lister has collected becomes jobs for warm interpreters; what jobs report
+//! goes back to it.
 //!
 //! Tests that share a fixture wider than a function are a group that stays together in one slot; other tests of a file
 //! are a group too, so that a slot keeps to the file that it has imported, but any slot may help with them.
@@ -12,7 +13,7 @@ pub use jobs::Granularity;
 use crate::planner::{PlanAction, PlanEvent, Planner};
 use jobs::Job;
 use repeats::Repeats;
-use seatrial_frameworks::pytest::helper::{How, TestKey, payload_for, second_packet};
+use seatrial_frameworks::pytest::helper::{Framework, How, TestKey, payload_for, second_packet};
 use seatrial_frameworks::pytest::listing::{Hello, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
@@ -23,7 +24,7 @@ use seatrial_model::{
 use std::collections::{BTreeMap, BTreeSet};
 use tests_of::{Tests, name};
 
-/// The planner of `seatrial pytest`.
+/// The planner of `seatrial pytest` and `seatrial unittest`.
 #[derive(Debug)]
 pub struct PytestPlan {
     warmer: Launch,
@@ -47,6 +48,8 @@ pub struct PytestPlan {
 /// How tests become jobs.
 #[derive(Clone, Debug, Default)]
 pub struct Shape {
+    /// Whose tests they are.
+    pub framework: Framework,
     /// What shares a process.
     pub granularity: Granularity,
     /// Tests that are known to take so long that a fork of their own costs little.
@@ -78,7 +81,7 @@ impl PytestPlan {
         match read_message(message) {
             Ok(Message::Hello(hello)) => self.greet(hello, out),
             Ok(Message::Tests(tests)) => self.collected.extend(tests),
-            Ok(Message::Problem { id, text }) => out.push(problem(&id, text)),
+            Ok(Message::Problem { id, text }) => out.push(self.problem(&id, text)),
             // A file may be collected twice, and skip what it holds each time.
             Ok(Message::Skipped { id, reason }) if self.said.insert(format!("skipped {id}")) => {
                 out.push(PlanAction::Skipped { test: name(&id, 0), reason: Some(reason) });
@@ -91,13 +94,13 @@ impl PytestPlan {
             Ok(Message::Listed(all)) => self.all_listed(&all, out),
             Ok(Message::Stop(reason)) => out.push(PlanAction::Stop(reason)),
             Ok(Message::Skipped { .. } | Message::Finished { .. } | Message::Other(_)) => {}
-            Err(error) => out.push(wrong(error.to_string())),
+            Err(error) => out.push(self.wrong(error.to_string())),
         }
     }
 
     /// pytest has begun: what it hands to workers is for the warm interpreters.
     fn greet(&mut self, hello: Hello, out: &mut Vec<PlanAction>) {
-        if hello.pytest.is_none() {
+        if self.shape.framework == Framework::Pytest && hello.pytest.is_none() {
             out.push(PlanAction::Notice {
                 level: NoticeLevel::Error,
                 text: format!("this Python ({}) has no pytest", hello.python),
@@ -119,7 +122,7 @@ impl PytestPlan {
             return;
         }
         if all.deselected > 0 {
-            let text = format!("pytest deselected {} tests", all.deselected);
+            let text = format!("{} deselected {} tests", self.shape.framework.name(), all.deselected);
             out.push(PlanAction::Notice { level: NoticeLevel::Info, text, hint: None });
         }
         if all.exit.is_none() {
@@ -128,9 +131,8 @@ impl PytestPlan {
                 out.push(PlanAction::Inform(LaunchId(0), second));
                 self.add(collected, out);
             } else {
-                let text =
-                    format!("pytest collected {} tests, but {} were named", all.tests, collected.len());
-                out.push(wrong(text));
+                let (name, named) = (self.shape.framework.name(), collected.len());
+                out.push(self.wrong(format!("{name} collected {} tests, but {named} were named", all.tests)));
             }
         }
         out.push(PlanAction::Complete);
@@ -157,7 +159,7 @@ impl PytestPlan {
             [first, more @ ..] => {
                 TestRef::new(&first.group, &format!("{} and {} more", first.name, more.len()))
             }
-            [] => TestRef::new("pytest", "(nothing)"),
+            [] => TestRef::new(self.shape.framework.name(), "(nothing)"),
         };
         let keys: Vec<TestKey<'_>> = tests.iter().map(|&at| self.tests.key(at)).collect();
         let payload = payload_for(&keys, job.how, &|key| self.tests.siblings(key));
@@ -272,6 +274,22 @@ impl PytestPlan {
             }
         }
     }
+
+    /// What could not be collected, in the framework's words.
+    fn problem(&self, id: &str, text: String) -> PlanAction {
+        let test = TestRef::new(if id.is_empty() { self.shape.framework.name() } else { id }, "(collection)");
+        let reason = Some("could not be collected".into());
+        let verdict = Verdict { test, outcome: Outcome::Error, reason };
+        let output = Output { stdout: Captured::whole(text.into_bytes()), ..Output::default() };
+        PlanAction::Judged { end: None, output, verdicts: vec![verdict] }
+    }
+
+    /// Something between us and the helper went wrong: results may be missing.
+    fn wrong(&self, text: String) -> PlanAction {
+        let test = TestRef::new(self.shape.framework.name(), "(session)");
+        let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(text) };
+        PlanAction::Judged { end: None, output: Output::default(), verdicts: vec![verdict] }
+    }
 }
 
 impl Planner for PytestPlan {
@@ -280,7 +298,8 @@ impl Planner for PytestPlan {
             PlanEvent::Told(message) => self.told(&message, out),
             PlanEvent::FoundAll if !self.listed => {
                 self.listed = true;
-                out.push(wrong("pytest ended before it had collected the tests".to_owned()));
+                let text = format!("{} ended before it had collected the tests", self.shape.framework.name());
+                out.push(self.wrong(text));
                 out.push(PlanAction::Complete);
             }
             PlanEvent::Settled { spec, end, report, verdicts } => {
@@ -299,22 +318,6 @@ impl Planner for PytestPlan {
             | PlanEvent::RunningLow => {}
         }
     }
-}
-
-/// What could not be collected, in pytest's words.
-fn problem(id: &str, text: String) -> PlanAction {
-    let test = TestRef::new(if id.is_empty() { "pytest" } else { id }, "(collection)");
-    let reason = Some("could not be collected".into());
-    let verdict = Verdict { test, outcome: Outcome::Error, reason };
-    let output = Output { stdout: Captured::whole(text.into_bytes()), ..Output::default() };
-    PlanAction::Judged { end: None, output, verdicts: vec![verdict] }
-}
-
-/// Something between us and the helper went wrong: results may be missing.
-fn wrong(text: String) -> PlanAction {
-    let test = TestRef::new("pytest", "(session)");
-    let verdict = Verdict { test, outcome: Outcome::Error, reason: Some(text) };
-    PlanAction::Judged { end: None, output: Output::default(), verdicts: vec![verdict] }
 }
 
 #[cfg(test)]

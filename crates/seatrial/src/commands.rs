@@ -8,4 +8,6 @@ pub(crate) mod history;
 mod ours;
 mod past;
 pub(crate) mod pytest;
+mod python;
 pub(crate) mod show;
+pub(crate) mod unittest;

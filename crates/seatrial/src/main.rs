@@ -29,6 +29,7 @@ Exit codes:
 Put it in front of the command you know:
   seatrial cargo -p mycrate parser::    every matching test in its own container
   seatrial pytest tests -k parser       the same for pytest
+  seatrial unittest discover -s tests   the same for `python -m unittest`
   seatrial exec -n 1000 -- ./mc {index} a thousand jobs of one command
   seatrial show                         the last run's failures with their output";
 
@@ -40,6 +41,9 @@ enum Command {
     /// Run pytest tests: pytest's own arguments, each test forked from a warm interpreter in a container
     #[command(disable_help_flag = true)]
     Pytest(Box<commands::pytest::Args>),
+    /// Run unittest tests: `python -m unittest`'s arguments, each test forked from a warm interpreter in a container
+    #[command(disable_help_flag = true)]
+    Unittest(Box<commands::unittest::Args>),
     /// Run any command as jobs in containers
     Exec(Box<commands::exec::Args>),
     /// List past runs
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
     match &mut cli.command {
         Command::Cargo(args) => args.args = typed(),
         Command::Pytest(args) => args.args = typed(),
+        Command::Unittest(args) => args.args = typed(),
         Command::Exec(_)
         | Command::History(_)
         | Command::Show(_)
@@ -70,6 +75,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Cargo(args) => commands::cargo::run(&args),
         Command::Pytest(args) => commands::pytest::run(&args),
+        Command::Unittest(args) => commands::unittest::run(&args),
         Command::Exec(args) => commands::exec::run(&args),
         Command::History(args) => commands::history::run(&args),
         Command::Show(args) => commands::show::run(&args),

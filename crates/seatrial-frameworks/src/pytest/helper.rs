@@ -36,31 +36,72 @@ macro_rules! source {
 /// The first code in the interpreter: name and source.
 const BOOT_MODULE: (&str, &str) = source!("boot");
 
-/// All other files of the helper: name and source.
-const MODULES: &[(&str, &str)] = &[
+/// The files of the helper that both frameworks use: name and source.
+const SHARED: &[(&str, &str)] = &[
     source!("capture"),
     source!("checks"),
     source!("collecting"),
-    source!("contract"),
-    source!("coverage_share"),
     source!("forks"),
     source!("hazards"),
     source!("imports"),
-    source!("lister"),
     source!("listing"),
     source!("randomness"),
     source!("reports"),
+    source!("wire"),
+];
+
+/// The files for pytest alone.
+const PYTEST: &[(&str, &str)] = &[
+    source!("contract"),
+    source!("coverage_share"),
+    source!("lister"),
     source!("terminal"),
     source!("warm_up"),
     source!("warmer"),
     source!("wide"),
-    source!("wire"),
 ];
+
+/// The files for unittest alone.
+const UNITTEST: &[(&str, &str)] = &[
+    source!("unittest_capture"),
+    source!("unittest_lister"),
+    source!("unittest_run"),
+    source!("unittest_walk"),
+    source!("unittest_warmer"),
+];
+
+/// Whose tests are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framework {
+    /// pytest's.
+    #[default]
+    Pytest,
+    /// Those of the standard library's `unittest`.
+    Unittest,
+}
+
+impl Framework {
+    /// Its name, as people know it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pytest => "pytest",
+            Self::Unittest => "unittest",
+        }
+    }
+
+    const fn modules(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Pytest => PYTEST,
+            Self::Unittest => UNITTEST,
+        }
+    }
+}
 
 /// What a process inside Python is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// pytest's real session, once a run.
+    /// The framework's session, once a run.
     Lister,
     /// The interpreter of a slot that forks for each test.
     Warmer,
@@ -74,6 +115,19 @@ pub enum Rule {
     Pytest,
     /// As `python -m pytest`: the working directory comes first.
     PythonM,
+    /// As `python -m unittest`: the working directory comes first. Tests are unittest's.
+    Unittest,
+}
+
+impl Rule {
+    /// The framework whose command this is.
+    #[must_use]
+    pub const fn framework(self) -> Framework {
+        match self {
+            Self::Pytest | Self::PythonM => Framework::Pytest,
+            Self::Unittest => Framework::Unittest,
+        }
+    }
 }
 
 /// What the processes are told of the run.
@@ -103,7 +157,7 @@ pub struct Slot<'a> {
 pub struct FirstPacket<'a> {
     /// What the process is to be.
     pub role: Role,
-    /// pytest's arguments, without Seatrial's own.
+    /// The framework's arguments, without Seatrial's own.
     pub args: &'a [Bytes],
     /// Whose rule for `sys.path` holds.
     pub rule: Rule,
@@ -119,7 +173,7 @@ impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "pytest's arguments are too long: {} bytes with the helper's sources, of at most {MAX_FIRST_PACKET}; with \
+            "the arguments are too long: {} bytes with the helper's sources, of at most {MAX_FIRST_PACKET}; with \
              pytest 8.2 or newer they can stand in a file, one a line, given as `@FILE`",
             self.0
         )
@@ -131,7 +185,7 @@ impl std::error::Error for TooLong {}
 /// A test as the helper finds it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestKey<'a> {
-    /// pytest's node id.
+    /// Its id in the lister's words.
     pub id: &'a str,
     /// How many tests of its file with the same id come before it.
     pub n: u32,
@@ -157,16 +211,23 @@ impl FirstPacket<'_> {
     }
 
     fn bytes(&self, slot: Option<Slot<'_>>) -> Result<Vec<u8>, TooLong> {
-        let role = match self.role {
-            Role::Lister => "lister",
-            Role::Warmer => "warmer",
+        let framework = self.rule.framework();
+        let role = match (self.role, framework) {
+            (Role::Lister, Framework::Pytest) => "lister",
+            (Role::Warmer, Framework::Pytest) => "warmer",
+            (Role::Lister, Framework::Unittest) => "unittest_lister",
+            (Role::Warmer, Framework::Unittest) => "unittest_warmer",
         };
         let rule = match self.rule {
             Rule::Pytest => "pytest",
             Rule::PythonM => "python -m pytest",
+            Rule::Unittest => "python -m unittest",
         };
-        let modules: serde_json::Map<String, Value> =
-            MODULES.iter().map(|(name, source)| ((*name).to_owned(), Value::from(*source))).collect();
+        let modules: serde_json::Map<String, Value> = [SHARED, framework.modules()]
+            .concat()
+            .into_iter()
+            .map(|(name, source)| (name.to_owned(), Value::from(source)))
+            .collect();
         let mut settings = json!({
             "workers": self.settings.workers,
             "run": self.settings.run,

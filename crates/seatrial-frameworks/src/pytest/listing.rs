@@ -94,6 +94,10 @@ pub struct ListedTest {
     /// The directory whose tests share a fixture with it, when it is wider than the file.
     #[serde(default)]
     pub group: Option<String>,
+    /// What it has to be run together with, in words: neighbours of one file with equal units run in one process, which
+    /// sets up and tears down what they share.
+    #[serde(default)]
+    pub unit: Option<String>,
 }
 
 /// What has to run together.

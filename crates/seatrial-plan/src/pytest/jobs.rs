@@ -76,6 +76,9 @@ pub(super) fn form(tests: &Tests, shape: &Shape, stop: bool) -> Vec<Job> {
 
 /// Whether a test goes into the job that another has begun.
 fn share(granularity: Granularity, first: &ListedTest, test: &ListedTest, so_far: usize, slow: bool) -> bool {
+    if first.unit.is_some() || test.unit.is_some() {
+        return first.job == test.job && first.file == test.file && first.unit == test.unit;
+    }
     if first.job == JobOf::File || test.job == JobOf::File {
         return first.job == test.job && first.file == test.file;
     }
@@ -90,7 +93,8 @@ fn share(granularity: Granularity, first: &ListedTest, test: &ListedTest, so_far
 }
 
 fn job(tests: &Tests, first: &ListedTest, place: usize, (granularity, stop): (Granularity, bool)) -> Job {
-    let whole = first.job == JobOf::File;
+    let fresh = first.job == JobOf::File;
+    let whole = fresh || first.unit.is_some();
     let near = tests.near(place).filter(|_| granularity != Granularity::Session);
     let check = granularity == Granularity::Auto && !whole;
     let how = How {
@@ -98,7 +102,7 @@ fn job(tests: &Tests, first: &ListedTest, place: usize, (granularity, stop): (Gr
         check,
         share: check && near.is_none_or(|near| !near.together),
         stop,
-        fresh: whole,
+        fresh,
         last: Last::No,
     };
     let repeats = !whole && matches!(granularity, Granularity::Auto | Granularity::Test);

@@ -3,6 +3,7 @@
 use super::{Granularity, PytestPlan, Shape};
 use crate::PlanEvent;
 use crate::tests::Bench;
+use seatrial_frameworks::pytest::helper::Framework;
 use seatrial_model::{Captured, End, JobId, Launch, Limits, Near, Outcome, Reading, Round, TestRef, Verdict};
 
 fn bench() -> Bench<PytestPlan> {

@@ -1,8 +1,8 @@
 //! The first packet and the payload, as the helper reads them.
 
 use super::{
-    BOOT, BOOT_MODULE, FirstPacket, How, Last, MAX_FIRST_PACKET, MODULES, Role, Rule, Settings, Slot,
-    TestKey, TooLong, function_key, payload_for, second_packet,
+    BOOT, BOOT_MODULE, FirstPacket, How, Last, MAX_FIRST_PACKET, PYTEST, Role, Rule, SHARED, Settings, Slot,
+    TestKey, TooLong, UNITTEST, function_key, payload_for, second_packet,
 };
 use seatrial_model::Bytes;
 use serde_json::{Value, json};
@@ -26,15 +26,20 @@ fn every_file_of_the_helper_is_in_the_packet() {
             entry.expect("an entry").file_name().to_str()?.strip_suffix(".py").map(str::to_owned)
         })
         .collect();
-    let known = MODULES.iter().chain([&BOOT_MODULE]).map(|(name, _)| (*name).to_owned());
-    assert_eq!(known.collect::<BTreeSet<_>>(), there);
-    let packet = read(&packet(Role::Lister, Rule::Pytest, &[]).expect("a packet"));
-    let modules = packet["modules"].as_object().expect("modules");
-    assert_eq!(modules.len(), MODULES.len(), "no name is there twice");
-    for &(name, source) in MODULES {
-        assert_eq!(modules[name], source, "{name}");
+    let known = [SHARED, PYTEST, UNITTEST, &[BOOT_MODULE]].concat();
+    assert_eq!(known.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>(), there);
+    assert_eq!(known.len(), there.len(), "no name is there twice");
+    for (rule, own) in [(Rule::Pytest, PYTEST), (Rule::PythonM, PYTEST), (Rule::Unittest, UNITTEST)] {
+        let packet = read(&packet(Role::Lister, rule, &[]).expect("a packet"));
+        let modules = packet["modules"].as_object().expect("modules");
+        assert_eq!(modules.len(), SHARED.len() + own.len(), "{rule:?}");
+        for (name, source) in [SHARED, own].concat() {
+            assert_eq!(modules[name], source, "{name}");
+        }
+        let role = packet["role"].as_str().expect("a role");
+        assert!(modules.contains_key(role), "{role} is a file that travels with {rule:?}");
+        assert_eq!(packet["boot"], BOOT_MODULE.1);
     }
-    assert_eq!(packet["boot"], BOOT_MODULE.1);
 }
 
 #[test]
@@ -50,6 +55,11 @@ fn the_packet_says_what_the_process_is_to_do() {
     let warmer = read(&packet(Role::Warmer, Rule::PythonM, &[]).expect("a packet"));
     assert_eq!((&warmer["role"], &warmer["rule"]), (&json!("warmer"), &json!("python -m pytest")));
     assert_eq!(warmer["args"], json!([]));
+    let unittest = read(&packet(Role::Warmer, Rule::Unittest, &[]).expect("a packet"));
+    assert_eq!(
+        (&unittest["role"], &unittest["rule"]),
+        (&json!("unittest_warmer"), &json!("python -m unittest"))
+    );
 }
 
 #[test]

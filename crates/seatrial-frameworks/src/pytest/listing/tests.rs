@@ -33,6 +33,7 @@ fn tests_in_their_order() {
         job: JobOf::Test,
         kind: 3,
         group: Some("/p".to_owned()),
+        unit: None,
     };
     let file = ListedTest {
         id: "t.txt::t.txt".to_owned(),
@@ -43,6 +44,7 @@ fn tests_in_their_order() {
         job: JobOf::File,
         kind: 0,
         group: None,
+        unit: None,
     };
     assert_eq!(read(&format!(r#"{{"tests":[{first},{second}]}}"#)), Message::Tests(vec![test, file]));
     assert_eq!(read(r#"{"tests":[]}"#), Message::Tests(Vec::new()));
