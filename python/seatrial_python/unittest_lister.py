@@ -95,7 +95,7 @@ class Lister(object):
         for found in tests:
             if unittest_walk.is_failed(found.test):
                 self.tell_problem(found)
-            elif found.origin is None:
+            elif unittest_walk.is_skipped_module(found.test):
                 self.tell_skipped(found)
             else:
                 records.append(self.record(found, numbers, homes))

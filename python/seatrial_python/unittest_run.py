@@ -226,7 +226,8 @@ class Result(unittest.TestResult):
             self.report(told, "call", "passed")
         for words in told.failed_teardowns:
             self.report(told, "teardown", "failed", words)
-        self.report(told, "teardown", "passed")
+        if not told.failed_teardowns:
+            self.report(told, "teardown", "passed")
         if self.by_test:
             self.lines.add({"test": told.place, "end": True})
             self.lines.flush()

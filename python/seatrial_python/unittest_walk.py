@@ -186,6 +186,12 @@ def is_failed(test):
     return kind.__name__ == "_FailedTest" and kind.__module__ == "unittest.loader"
 
 
+def is_skipped_module(test):
+    """Whether it stands for a module that skips itself when it is imported."""
+    kind = type(test)
+    return kind.__name__ == "ModuleSkipped" and kind.__module__ == "unittest.loader"
+
+
 def unit_of(found, origins_with_cleanups):
     """What has to be run together with the test, in words; None for a test alone."""
     if found.whole is not None:

@@ -119,8 +119,10 @@ class Process(object):
 class Lister(Process):
     """The lister, with its messages by kind."""
 
+    role = "lister"
+
     def __init__(self, args, cwd, settings, **options):
-        Process.__init__(self, "lister", args, cwd, settings, **options)
+        Process.__init__(self, self.role, args, cwd, settings, **options)
         self.hello, self.listed, self.finished = None, None, None
         self.tests, self.problems, self.others = [], [], []
         while self.listed is None:
@@ -181,8 +183,10 @@ class Lister(Process):
 class Warmer(Process):
     """A warmer, with the zygote's part played here."""
 
+    role = "warmer"
+
     def __init__(self, args, cwd, settings, **options):
-        Process.__init__(self, "warmer", args, cwd, settings, pipes=6, **options)
+        Process.__init__(self, self.role, args, cwd, settings, pipes=6, **options)
         self.set = 1
         self.keeps = 0
         self.usage = []
