@@ -5,6 +5,7 @@ memory files, of which each test's part is taken when it has ended and shown wit
 left there is copied to the pipes.
 """
 
+import fcntl
 import os
 import sys
 from os import fstat, ftruncate, pread
@@ -26,6 +27,9 @@ class Capture(object):
         self.apart = tests > 1
         if self.apart and self.files is None:
             self.files = [capture.memory_file(), capture.memory_file()]
+            for file in self.files:
+                # What was taken is cut off; whoever writes next begins anew.
+                fcntl.fcntl(file, fcntl.F_SETFL, os.O_APPEND)
 
     def attach(self, out, err):
         """In a test's process: its standard streams go where they belong."""

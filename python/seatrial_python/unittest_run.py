@@ -92,7 +92,7 @@ class Result(unittest.TestResult):
         if self.last is not None:
             self.finish(self.last)
             self.last = None
-        if self.now is not None:
+        if self.now is not None and not self.shouldStop:
             self.begin(self.now)
 
     def begin(self, told):
