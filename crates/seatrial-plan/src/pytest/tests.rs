@@ -11,11 +11,17 @@ fn bench() -> Bench<PytestPlan> {
 }
 
 fn bench_of(shape: Shape) -> Bench<PytestPlan> {
+    let mut bench = silent(shape);
+    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}]}}"#;
+    assert_eq!(say(&mut bench, hello), [""; 0]);
+    bench
+}
+
+/// One whose lister has not said anything.
+fn silent(shape: Shape) -> Bench<PytestPlan> {
     let warmer = Launch { program: "python".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
     let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default(), shape));
     assert_eq!(bench.feed(PlanEvent::Begin), ["launch 0 python"]);
-    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}]}}"#;
-    assert_eq!(say(&mut bench, hello), [""; 0]);
     bench
 }
 
@@ -109,6 +115,58 @@ fn a_file_that_cannot_be_taken_apart_is_one_job() {
         tests.iter().map(|test| test.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!((names(0), names(1)), (vec!["d.rst".to_owned(), "second".to_owned()], vec![]));
+}
+
+#[test]
+fn neighbours_of_one_unit_are_one_job_in_one_process() {
+    for granularity in [Granularity::Test, Granularity::Auto] {
+        let mut bench = bench_of(Shape { granularity, ..Shape::default() });
+        let (k, l) = (r#","unit":"class K""#, r#","unit":"class L""#);
+        let lines = listed(
+            &mut bench,
+            &[
+                test("a.py::K.one", 0, false, "test", k),
+                test("a.py::K.two", 0, false, "test", k),
+                test("a.py::L.one", 0, false, "test", l),
+                test("a.py::alone", 0, false, "test", ""),
+                test("a.py::K.three", 0, false, "test", k),
+                test("b.py::K.one", 0, false, "test", k),
+            ],
+        );
+        let jobs: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("Verdict ")).collect();
+        let names: Vec<&str> = jobs.iter().filter_map(|job| job.split(" |").next()).collect();
+        assert_eq!(
+            names,
+            ["0: a.py K.one and 1 more", "1: a.py L.one", "2: a.py alone", "3: a.py K.three", "4: b.py K.one"]
+        );
+        assert!(jobs[0].contains(r#""batch":true"#), "{lines:?}");
+        assert!(!jobs[0].contains("check") && !jobs[0].contains("fresh"), "{lines:?}");
+        // One that did not come to its turn gets a process with what its unit needs; none is tried after others.
+        let mut again = |round| {
+            let tests = vec![TestRef::new("a.py", "K.two")];
+            bench.feed(PlanEvent::Again { job: JobId(0), tests, round })
+        };
+        let said = again(Round::Company);
+        assert!(said[0].contains("K.two") && said[0].contains(r#""batch":true"#), "{said:?}");
+        let said = again(Round::After);
+        assert!(!said[0].contains("K.two"), "{said:?}");
+    }
+}
+
+#[test]
+fn words_name_the_framework() {
+    let hello = r#"{"hello":{"python":"3.12.1","pytest":null,"rootdir":null,"nodes":[]}}"#;
+    let named = |framework| {
+        let mut bench = silent(Shape { framework, ..Shape::default() });
+        let mut said = say(&mut bench, hello);
+        said.extend(say(&mut bench, r#"{"listed":{"tests":0,"deselected":1,"exit":5}}"#));
+        said
+    };
+    assert_eq!(
+        named(Framework::Pytest),
+        ["notice this Python (3.12.1) has no pytest", "notice pytest deselected 1 tests", "complete"]
+    );
+    assert_eq!(named(Framework::Unittest), ["notice unittest deselected 1 tests", "complete"]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) struct Wishes {
 }
 
 /// A test that has taken longer has a fork of its own, which is a small part of that.
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(250);
 
 impl Suite {
     /// The suite of the current directory; `python` is what the user named.

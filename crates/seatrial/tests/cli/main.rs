@@ -14,6 +14,7 @@ mod output;
 mod past;
 mod pytest;
 mod pytest_sharing;
+mod unittest;
 
 use seatrial_testkit::World;
 
