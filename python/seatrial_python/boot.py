@@ -48,9 +48,7 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def set_up_paths(rule):
-    """`sys.path` and `sys.argv` as the command of the rule has them, and not as `python -c` has."""
-    if sys.path and sys.path[0] == "":
-        sys.path.pop(0)
+    """`sys.path` and `sys.argv` as the command of the rule has them."""
     if rule.startswith("python -m") and not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, os.getcwd())
     programs = {
@@ -64,13 +62,16 @@ def set_up_paths(rule):
 def start(packet, channel):
     """Runs the role of the packet and returns the process's exit status."""
     finder = Sources({name.replace(".py", ""): source for name, source in packet["modules"].items()})
-    set_up_paths(packet["rule"])
-    sys.argv.extend(packet["args"])
+    # Not as `python -c` has it: the working directory may hold files with names of the standard library's.
+    if sys.path and sys.path[0] == "":
+        sys.path.pop(0)
     sys.meta_path.append(finder)
     try:
         role = importlib.import_module(PACKAGE + "." + packet["role"])
     finally:
         sys.meta_path.remove(finder)
+    set_up_paths(packet["rule"])
+    sys.argv.extend(packet["args"])
     return role.main(packet, channel)
 
 

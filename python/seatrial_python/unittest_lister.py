@@ -4,7 +4,6 @@ Order of life: `hello`, then loading; `problem` and `skipped` for what stands in
 then reports until `end`, then `finished` with what unittest would print beside the results (`--durations`).
 """
 
-import platform
 import signal
 import sys
 import traceback
@@ -18,7 +17,8 @@ BATCH = 500
 def main(packet, channel):
     """Runs the session; returns the exit status of the process, which is 0 when all was told."""
     messages = wire.Messages(channel)
-    facts = {"python": platform.python_version(), "pytest": None, "rootdir": None, "inifile": None, "maxfail": 0}
+    version = "%d.%d.%d" % sys.version_info[:3]
+    facts = {"python": version, "pytest": None, "rootdir": None, "inifile": None, "maxfail": 0}
     messages.send({"hello": facts})
     hazards.quiet_libraries()
     lister = Lister(messages)

@@ -10,6 +10,8 @@ import time
 import traceback
 import unittest
 
+from seatrial_python import reports, unittest_walk
+
 SET_UP = ("setUpClass (", "setUpModule (")
 TEAR_DOWN = ("tearDownClass (", "tearDownModule (")
 
@@ -255,6 +257,20 @@ def run(result):
         if told.begun or not result.shouldStop:
             result.finish(told)
     return {"test": result.finished.place, "end": True}
+
+
+class Nothing(unittest.TestCase):
+    """An empty test."""
+
+    def runTest(self):
+        """Passes."""
+
+
+def warm_up(capture, options):
+    """Runs an empty test: what is made at first use is then shared by all tests' processes."""
+    for _ in range(10):
+        found = unittest_walk.Found(Nothing(), "module:" + __name__, None)
+        run(Result([(0, found)], reports.Lines(-1), capture, options))
 
 
 def around(test):

@@ -59,6 +59,7 @@ class Warmer(object):
 
     def serve(self):
         """Jobs until the channel is closed."""
+        unittest_run.warm_up(self.capture, self.program)
         freeze()
         while True:
             fields = self.channel.receive()
@@ -87,7 +88,7 @@ class Warmer(object):
         """A process for so many tests."""
         self.keep()
         self.capture.choose(tests)
-        return self.forks.fork(child, self.lines(), None)
+        return self.forks.fork(child, self.lines())
 
     def find(self, found, trouble, tests, lines):
         """Positions and tests; lines for those that cannot be found."""

@@ -87,6 +87,11 @@ class Finding(ListerTest):
         self.assertEqual(self.ids(root, "test_a"), ["test_a::A.test_first", "test_a::A.test_unittesttest_a"])
 
 
+    def test_files_named_as_the_standard_librarys(self):
+        root = self.project(test_a=CASE + "    import platform\n    platform.ours\n", platform="ours = 1", mmap="nonsense(")
+        self.assertEqual(len(self.ids(root)), 3)
+
+
 class Units(ListerTest):
     """What has to be run together."""
 
