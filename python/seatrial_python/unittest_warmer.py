@@ -82,6 +82,12 @@ class Warmer(object):
         status = 0
         for part in [group] if payload.get("batch") and group else [[pair] for pair in group]:
             status = self.fork(lambda lines: self.run(part, lines), len(part))
+            if len(part) == 1 and not self.forks.word[0]:
+                # It may have taken its first line along: then nobody would know whose death this was.
+                self.tell({"test": part[0][0], "start": True})
+            if status:
+                # Only the last process's end is told.
+                break
         return status
 
     def fork(self, child, tests):
@@ -165,6 +171,12 @@ class Warmer(object):
         if fields is None or fields[0] != word:
             # Seatrial is gone, or speaks another language: nothing here may be reported as run.
             os._exit(70)
+
+    def tell(self, line):
+        """Writes a line of the warmer's own."""
+        lines = self.lines()
+        lines.add(line)
+        lines.flush()
 
     def lines(self):
         """Lines for the report pipe of the job's set."""

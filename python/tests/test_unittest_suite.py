@@ -60,7 +60,7 @@ class Suite(unittest.TestCase):
         })
         alone, dies, together = run.jobs
         self.assertIn("last words", alone.out)
-        self.assertEqual(dies.of(0), [])
+        self.assertEqual(dies.of(0), [{"test": 0, "start": True}])
         self.assertIn({"test": 0, "end": True}, together.lines)
         self.assertNotIn({"test": 1, "end": True}, together.lines)
         self.assertEqual(together.of(2), [])

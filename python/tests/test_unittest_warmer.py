@@ -121,7 +121,8 @@ class Words(WarmerTest):
         def test_well(self): pass
 """)
         self.assertEqual(self.by_name(run), {"A.test_it": "error", "A.test_well": "pass"})
-        self.assertIn("KeyboardInterrupt", run.lines[("test_a::A.test_it", 0)][-1]["broken"])
+        words = [line["broken"] for line in run.lines[("test_a::A.test_it", 0)] if "broken" in line]
+        self.assertIn("KeyboardInterrupt", words[0])
 
 
 class Together(WarmerTest):
@@ -210,6 +211,51 @@ class Together(WarmerTest):
 
 class Jobs(WarmerTest):
     """Single jobs, sent by hand."""
+
+    def job_of(self, warmer, *names, **more):
+        """A job of tests of `test_a`."""
+        tests = [{"id": "test_a::" + name, "n": 0} for name in names]
+        return warmer.job(dict({"file": "module:test_a", "tests": tests}, **more))
+
+    def test_a_death_is_the_last_of_its_job(self):
+        warmer = self.warmer(test_a=CASE + """
+        def test_a(self): pass
+        def test_b(self): os._exit(3)
+        def test_c(self): pass
+""")
+        job = self.job_of(warmer, "A.test_a", "A.test_b", "A.test_c")
+        self.assertEqual([bool(end[1]) for end in job.ended], [False, True])
+        self.assertEqual([list(line) for line in job.of(1) + job.of(2)], [["test", "start"]])
+        warmer.finish()
+
+    def test_a_batch_meets_what_came_before(self):
+        warmer = self.warmer(test_a=CASE + """
+        def test_a(self): os.environ["MATE"] = "1"
+        def test_b(self): self.assertIn("MATE", os.environ)
+""")
+        for batch, outcomes in ((False, ["pass", "fail"]), (True, ["pass", "pass"])):
+            job = self.job_of(warmer, "A.test_a", "A.test_b", batch=batch)
+            self.assertEqual([driver.outcome(job.of(place), job.ended[-1][1]) for place in range(2)], outcomes)
+        warmer.finish()
+
+    def test_a_modules_teardown_belongs_to_its_last_test(self):
+        warmer = self.warmer(test_a="""
+            import test_b, test_c, unittest
+            def load_tests(loader, tests, pattern):
+                return unittest.TestSuite([test_b.B("test_it"), test_c.C("test_it")])
+        """, test_b="""
+            import unittest
+            class B(unittest.TestCase):
+                def test_it(self): pass
+            def tearDownModule(): raise OSError("stuck")
+        """, test_c="""
+            import unittest
+            class C(unittest.TestCase):
+                def test_it(self): pass
+        """)
+        job = self.job_of(warmer, "test_b.B.test_it", "test_c.C.test_it", batch=True)
+        self.assertEqual([driver.outcome(job.of(place), job.ended[-1][1]) for place in range(2)], ["error", "pass"])
+        warmer.finish()
 
     def warmer(self, *args, **files):
         """Ends with the test."""

@@ -137,7 +137,13 @@ fn neighbours_of_one_unit_are_one_job_in_one_process() {
         let names: Vec<&str> = jobs.iter().filter_map(|job| job.split(" |").next()).collect();
         assert_eq!(
             names,
-            ["0: a.py K.one and 1 more", "1: a.py L.one", "2: a.py alone", "3: a.py K.three", "4: b.py K.one"]
+            [
+                "0: a.py K.one and 1 more",
+                "1: a.py L.one",
+                "2: a.py alone",
+                "3: a.py K.three",
+                "4: b.py K.one"
+            ]
         );
         assert!(jobs[0].contains(r#""batch":true"#), "{lines:?}");
         assert!(!jobs[0].contains("check") && !jobs[0].contains("fresh"), "{lines:?}");
