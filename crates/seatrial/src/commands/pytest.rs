@@ -5,6 +5,7 @@ use crate::commands::ours::separate;
 use crate::commands::python::{Suite, Wishes};
 use crate::exit::{self, Error, USAGE};
 use crate::options::RunOptions;
+use crate::subscribers;
 use clap::Parser;
 use seatrial_frameworks::pytest::args::{PytestArgs, Workers, split};
 use seatrial_frameworks::pytest::helper::Rule;

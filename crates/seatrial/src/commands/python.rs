@@ -9,9 +9,9 @@ use crate::revision::Revision;
 use crate::subscribers::{self, Expectation};
 use seatrial_engine::inbox;
 use seatrial_engine::pytest::{Lister, ListerRequest, ListerState};
-use seatrial_frameworks::pytest::helper::{BOOT, FirstPacket, Role, Rule, Settings, last_payload};
+use seatrial_frameworks::pytest::helper::{BOOT, FirstPacket, Framework, Role, Rule, Settings, last_payload};
 use seatrial_frameworks::pytest::interpreter::{Interpreter, Place, find};
-use seatrial_model::{Bytes, Counts, Launch, Warm};
+use seatrial_model::{Bytes, Counts, Facts, Launch, Warm};
 use seatrial_plan::{Granularity, PytestPlan, Shape};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -39,6 +39,19 @@ pub(crate) struct Wishes {
 
 /// A test that has taken longer has a fork of its own, which is a small part of that.
 const SLOW: Duration = Duration::from_millis(250);
+
+impl Wishes {
+    /// How tests become jobs, as far as earlier runs are known.
+    fn shape(&self, framework: Framework, facts: &Facts) -> Shape {
+        let slow = facts.tests.iter().filter(|(_, facts)| facts.duration > SLOW);
+        Shape {
+            framework,
+            granularity: self.granularity,
+            slow: slow.map(|(test, _)| test.clone()).collect(),
+            explain: self.explain,
+        }
+    }
+}
 
 impl Suite {
     /// The suite of the current directory; `python` is what the user named.
@@ -97,15 +110,7 @@ impl Suite {
         let history = exec::open_history();
         let facts = history.as_ref().and_then(|history| history.facts(&settings.header.project).ok());
         let facts = facts.unwrap_or_default();
-        let slow =
-            facts.tests.iter().filter(|(_, facts)| facts.duration > SLOW).map(|(test, _)| test.clone());
-        let shape = Shape {
-            framework: rule.framework(),
-            granularity: wishes.granularity,
-            slow: slow.collect(),
-            explain: wishes.explain,
-        };
-        let mut plan = PytestPlan::new(warmer, options.limits(), shape);
+        let mut plan = PytestPlan::new(warmer, options.limits(), wishes.shape(rule.framework(), &facts));
         let subscribers = subscribers::make(options, history, &Expectation::default(), false)?;
         settings.header.revision = revision.and_then(Revision::answer);
         let watch = lister.watch();
