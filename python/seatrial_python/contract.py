@@ -4,8 +4,37 @@ The lister plays xdist's controller with one node for each slot; the warmer play
 xdist itself. Adaptations to single plug-ins stand here and nowhere else.
 """
 
+import importlib.util
 import os
 import sys
+
+
+# pytest-xdist's options with a value, and without; they may stand in `addopts` or PYTEST_ADDOPTS.
+WITH_VALUE = (
+    ("-n", "--numprocesses"), ("--maxprocesses",), ("--dist",), ("--tx",), ("--px",), ("--max-worker-restart",),
+    ("--maxschedchunk",), ("--testrunuid",), ("--rsyncdir",), ("--rsyncignore",),
+)
+FLAGS = (("-d", "--distload"), ("-f", "--looponfail"), ("--no-loadscope-reorder",), ("--loadscope-reorder",))
+
+
+def accept_options(parser):
+    """Without pytest-xdist, its options are known all the same; Seatrial has looked at them."""
+    if importlib.util.find_spec("xdist") is not None:
+        return
+    group = parser.getgroup("seatrial", "options of pytest-xdist, which Seatrial takes for itself")
+    # Lower-case letters are pytest's own, for those who ask.
+    add = getattr(group, "_addoption", group.addoption)
+    for names in WITH_VALUE:
+        add(*names, action="append", dest="seatrial_" + names[-1].strip("-").replace("-", "_"))
+    for names in FLAGS:
+        add(*names, action="store_true", dest="seatrial_" + names[-1].strip("-").replace("-", "_"))
+
+
+def start_no_workers(config):
+    """With pytest-xdist, it starts nothing: called when it has read its options and before it acts on them."""
+    for name, nothing in (("numprocesses", None), ("dist", "no"), ("tx", []), ("looponfail", False)):
+        if hasattr(config.option, name):
+            setattr(config.option, name, nothing)
 
 
 class Gateway(object):
@@ -91,20 +120,6 @@ def quiet_coverage(config):
     if controller is not None and not hasattr(controller, "configure_node"):
         controller.configure_node = lambda node: None
         controller.testnodedown = lambda node, error: None
-
-
-class Unasked(object):
-    """In the place of syrupy's report."""
-
-    lines = ("Unused snapshots are looked for by plain pytest only.",)
-
-
-def quiet_snapshots(session):
-    """syrupy compares in the tests' processes. In this session no snapshot was used: it must not complain, nor delete."""
-    snapshots = getattr(session.config, "_syrupy", None) or getattr(session, "_syrupy", None)
-    if snapshots is not None and hasattr(snapshots, "finish"):
-        snapshots.report = Unasked()
-        snapshots.finish = lambda: 0
 
 
 def slot_settings(packet):

@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 
-from seatrial_python import collecting
+from seatrial_python import collecting, snapshots
 
 FIRST = 3
 LAST = 9
@@ -189,6 +189,9 @@ class Forks(object):
         ran = share.take() if share is not None else None
         if ran is not None:
             lines.add({"coverage": ran})
+        shown = snapshots.used(self.warmer.session.config)
+        if shown is not None:
+            lines.add({"snapshots": shown})
         if self.ending is not None:
             lines.add(self.ending)
         lines.flush()

@@ -9,7 +9,8 @@ import signal
 import sys
 import traceback
 
-from seatrial_python import contract, coverage_share, hazards, imports, listing, reports, terminal, wire
+from seatrial_python import contract, coverage_share, hazards, imports, listing, reports, run_fixtures
+from seatrial_python import snapshots, stepwise, terminal, wire
 
 BATCH = 500
 
@@ -26,9 +27,10 @@ def main(packet, channel):
         messages.send({"finished": {"exit": 4, "summary": ""}})
         return 0
     hazards.quiet_libraries()
-    plugin = Lister(messages, packet["settings"])
+    definitions = packet.get("fixtures") or []
+    plugin = Lister(messages, packet["settings"], run_fixtures.RunFixtures(definitions, channel))
     try:
-        exit = int(pytest.main(list(packet["args"]), plugins=[plugin]))
+        exit = int(pytest.main(list(packet["args"]), plugins=[plugin, run_fixtures.plugin(definitions, {})]))
     except BaseException:
         # A plug-in has failed before pytest was ready to catch that. It is shown as Python shows it.
         traceback.print_exc()
@@ -39,7 +41,8 @@ def main(packet, channel):
         messages.send({"hello": greeting(pytest.__version__, None)})
     if not plugin.listed:
         plugin.tell_listed(0, exit)
-    messages.send({"finished": {"exit": exit, "summary": wire.clean(plugin.sink.text())}})
+    late = [wire.clean(text) for text in plugin.late + plugin.run_fixtures.tear_down()]
+    messages.send({"finished": {"exit": exit, "summary": wire.clean(plugin.sink.text()), "late": late}})
     return 0
 
 
@@ -63,9 +66,11 @@ def greeting(version, config):
 class Lister(object):
     """The plug-in of the lister's session."""
 
-    def __init__(self, messages, settings):
+    def __init__(self, messages, settings, run_fixtures):
         self.messages = messages
         self.settings = settings
+        self.run_fixtures = run_fixtures
+        self.late = []
         self.sink = terminal.Sink()
         self.reporter = None
         self.config = None
@@ -77,7 +82,9 @@ class Lister(object):
         self.items = {}
         self.coverage = coverage_share.Sum()
         self.imports = None
-        for name in ("pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report"):
+        self.stepwise = None
+        self.snapshots = None
+        for name in ("pytest_cmdline_main", "pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report"):
             self.mark(name)
 
     def mark(self, name):
@@ -87,7 +94,7 @@ class Lister(object):
         first = pytest.hookimpl(tryfirst=True)
         wraps = pytest.hookimpl(hookwrapper=True, tryfirst=True)
         function = getattr(type(self), name)
-        (first if name == "pytest_runtestloop" else wraps)(function)
+        (first if name in ("pytest_cmdline_main", "pytest_runtestloop") else wraps)(function)
 
     # -- before the tests
 
@@ -96,6 +103,14 @@ class Lister(object):
         if terminal.is_reporter(plugin):
             self.reporter = plugin
             terminal.redirect(plugin, self.sink)
+
+    def pytest_addoption(self, parser):
+        """Options that stand in a configuration file."""
+        contract.accept_options(parser)
+
+    def pytest_cmdline_main(self, config):
+        """Before plug-ins are configured."""
+        contract.start_no_workers(config)
 
     def pytest_sessionstart(self, session):
         """Says hello, with what plug-ins want to tell each worker."""
@@ -148,13 +163,21 @@ class Lister(object):
             self.tell_listed(len(session.items), 2)
             many = "s" if session.testsfailed != 1 else ""
             raise session.Interrupted("%d error%s during collection" % (session.testsfailed, many))
+        self.stepwise = stepwise.Stepwise(session.config)
+        self.snapshots = snapshots.Account(session.config, session.items)
+        if self.snapshots.notice is not None:
+            self.messages.send({"notice": {"file": "syrupy", "text": self.snapshots.notice}})
         self.tell_tests(session)
-        self.tell_listed(len(session.items), None if session.items else 5)
+        records = self.run_fixtures.set_up(session.items if not option.collectonly else [])
+        if records is None:
+            raise session.Interrupted("Seatrial is gone")
+        self.tell_listed(len(session.items), None if session.items else 5, records)
         if not session.items or option.collectonly:
             return True
         # Seatrial hears Ctrl-C as well. It ends the tests in order and then tells this session.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         reason = self.listen(session)
+        self.late += self.run_fixtures.tear_down()
         self.coverage.save(session.config)
         contract.workers_left(session.config)
         if session.shouldfail:
@@ -179,9 +202,11 @@ class Lister(object):
             for file in sorted(files):
                 self.messages.send({"notice": {"file": file, "text": text + ": its tests share one process"}})
 
-    def tell_listed(self, count, exit):
+    def tell_listed(self, count, exit, fixtures=()):
         """Collection is over."""
         facts = {"tests": count, "deselected": self.deselected, "exit": exit}
+        if fixtures:
+            facts["fixtures"] = fixtures
         if exit is None and self.imports is not None:
             files = {key[2] for key in self.items if len(key) == 3}
             facts["imports"] = [wire.clean(name) for name in self.imports.names(files)]
@@ -204,6 +229,10 @@ class Lister(object):
             self.tell_stop(session)
             if "sync" in message:
                 self.messages.send({"synced": message["sync"]})
+
+    def pytest_runtest_logreport(self, report):
+        """Of tests and subtests."""
+        self.stepwise.saw(report)
 
     def tell_stop(self, session):
         """Says once that the session wants no more tests."""
@@ -241,6 +270,8 @@ class Lister(object):
             reports.replay_warning(session.config, line["warning"])
         elif "coverage" in line:
             self.coverage.add(line["coverage"])
+        elif "snapshots" in line:
+            self.snapshots.add(line["snapshots"])
         elif "exit" in line:
             session.shouldstop = session.shouldstop or line["exit"]
 
@@ -263,8 +294,10 @@ class Lister(object):
 
     def pytest_sessionfinish(self, session):
         """Keeps what plug-ins print at the end."""
-        contract.quiet_snapshots(session)
         if self.reporter is not None:
             terminal.leave_out_failures(self.reporter)
+        if self.stepwise is not None:
+            self.stepwise.settle(session.items)
+        snapshots.settle(session.config, self.snapshots)
         self.sink.keeping = True
         yield

@@ -9,7 +9,7 @@ import os
 import time
 
 from seatrial_python import capture, checks, collecting, contract, coverage_share, forks, hazards, imports, listing
-from seatrial_python import randomness, reports, terminal, warm_up, wide, wire
+from seatrial_python import randomness, reports, run_fixtures, terminal, warm_up, wide, wire
 
 LATE = "late"
 # Seconds of processor and of wall time after which a job ends that another slot may share: that one may have nothing
@@ -25,7 +25,8 @@ def main(packet, channel):
 
     hazards.quiet_libraries()
     plugin = Warmer(channel, packet)
-    status = pytest.main(list(packet["args"]), plugins=[plugin, plugin.collecting])
+    shared = run_fixtures.plugin(packet.get("fixtures") or [], plugin.fixtures)
+    status = pytest.main(list(packet["args"]), plugins=[plugin, plugin.collecting, shared])
     # A session that has never come to its jobs must not look like one that has served them.
     return 0 if plugin.served else int(status) or 3
 
@@ -47,6 +48,8 @@ class Warmer(object):
         self.channel = wire.Fields(channel)
         self.settings = own_settings(packet)
         self.findings = packet if "nodes" in packet else None
+        # Values of run-wide fixtures, when they are known.
+        self.fixtures = {}
         self.served = False
         self.collecting = collecting.plugin()
         self.directory = os.getcwd()
@@ -66,6 +69,10 @@ class Warmer(object):
         if terminal.is_reporter(plugin):
             terminal.redirect(plugin, terminal.Sink())
 
+    def pytest_addoption(self, parser):
+        """Options that stand in a configuration file."""
+        contract.accept_options(parser)
+
     def pytest_cmdline_main(self, config):
         """Before plug-ins are configured. What comes before this does not wait for the lister."""
         if self.findings is None:
@@ -75,8 +82,11 @@ class Warmer(object):
             os._exit(0)
         nodes = self.findings.get("nodes") or []
         self.imports = self.findings.get("imports") or []
+        self.fixtures.update(self.findings.get("fixture_values") or {})
+        os.environ.update(self.findings.get("environment") or {})
         if self.settings["slot"] < len(nodes):
             self.settings.setdefault("workerinput", nodes[self.settings["slot"]])
+        contract.start_no_workers(config)
         contract.become_worker(config, self.settings)
 
     def pytest_sessionstart(self, session):

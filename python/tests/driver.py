@@ -17,8 +17,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(os.path.dirname(HERE), "seatrial_python")
 LIMIT = 120
 BOOT = (
-    "import json,socket\n"
-    "channel=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET,0,3)\n"
+    "import json,socket,sys\n"
+    "made=(socket.AF_UNIX,socket.SOCK_SEQPACKET)\n"
+    "channel=socket.socket(*made+(0,3)) if sys.version_info>=(3,6) else socket.fromfd(3,*made)\n"
     "packet=json.loads(channel.recv(1<<20).decode())\n"
     'exec(compile(packet["boot"],"<seatrial boot>","exec"))\n'
 )
@@ -34,9 +35,9 @@ def sources():
     return found
 
 
-def first_packet(role, args, settings, rule, nodes):
+def first_packet(role, args, settings, rule, nodes, boot):
     """The first packet as the engine makes it."""
-    with open(os.path.join(SOURCES, "boot.py")) as file:
+    with open(os.path.join(SOURCES, boot)) as file:
         boot = file.read()
     packet = {"v": 1, "role": role, "boot": boot, "modules": sources()}
     packet.update({"args": list(args), "rule": rule, "settings": settings, "nodes": nodes})
@@ -46,7 +47,8 @@ def first_packet(role, args, settings, rule, nodes):
 class Process(object):
     """A started interpreter with its channel on 3 and pipes from 4 on."""
 
-    def __init__(self, role, args, cwd, settings, rule="pytest", python=None, env=None, pipes=0, nodes=(), slot=None):
+    def __init__(self, role, args, cwd, settings, rule="pytest", python=None, env=None, pipes=0, nodes=(), slot=None,
+                 boot="boot.py"):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -69,7 +71,7 @@ class Process(object):
         self.pipes = [read for read, _ in pairs]
         self.received = [b"" for _ in pairs]
         self.output = b""
-        ours.send(first_packet(role, args, settings, rule, nodes))
+        ours.send(first_packet(role, args, settings, rule, nodes, boot))
 
     def drain(self, wait):
         """Takes what stands in the pipes; true when the channel has something (or is closed)."""
@@ -380,5 +382,5 @@ def take_late(done, lister, lines):
             done.late.append(line)
             done.outcomes[(line["late"]["id"], line["late"]["n"])] = "error"
             lister.tell({"reports": [dict(line["late"], lines=[{"report": line["report"]}])]})
-        elif "coverage" in line and "test" not in line:
+        elif ("coverage" in line or "snapshots" in line) and "test" not in line:
             lister.tell({"reports": [{"id": "", "n": 0, "lines": [line]}]})

@@ -3,6 +3,7 @@
 //! A layer is in overlayfs' form: a deleted file is a character device 0/0. Dropping its descriptor frees it.
 
 use crate::inbox::{Input, Outbox};
+use crate::settings::Settings;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use seatrial_sandbox::LayerWritten;
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub(crate) struct Work {
 pub(crate) struct Policy {
     pub(crate) keep: Option<PathBuf>,
     pub(crate) write_back: GlobSet,
+    /// Files of which each test may write its own version: the last counts.
+    pub(crate) gather: GlobSet,
     pub(crate) project: PathBuf,
     /// True: layers do not vanish by themselves.
     pub(crate) on_disk: bool,
@@ -38,19 +41,28 @@ pub(crate) struct Policy {
 impl Policy {
     /// # Errors
     /// A pattern is no glob; the message names it.
-    pub(crate) fn new(keep: Option<PathBuf>, patterns: &[String], project: PathBuf) -> Result<Self, String> {
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            set.add(Glob::new(pattern).map_err(|error| format!("`--write-back {pattern}`: {error}"))?);
-        }
-        let write_back = set.build().map_err(|error| error.to_string())?;
-        Ok(Self { keep, write_back, project, on_disk: false })
+    pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
+        Ok(Self {
+            keep: settings.keep.clone(),
+            write_back: globs(&settings.write_back)?,
+            gather: globs(&settings.gather)?,
+            project: settings.project.clone(),
+            on_disk: false,
+        })
     }
 
     /// True when a job's result depends on what is found in its layers.
     pub(crate) fn decides(&self, bad: bool) -> bool {
-        bad || !self.write_back.is_empty()
+        bad || !self.write_back.is_empty() || !self.gather.is_empty()
     }
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, String> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).map_err(|error| format!("`--write-back {pattern}`: {error}"))?);
+    }
+    set.build().map_err(|error| error.to_string())
 }
 
 /// Starts the thread; it ends when the sender is dropped.
@@ -94,7 +106,9 @@ impl Keeper {
             for file in files {
                 let real = layer.path.join(&file);
                 let Ok(inside) = real.strip_prefix(&self.policy.project) else { continue };
-                if self.policy.write_back.is_match(inside) {
+                if self.policy.gather.is_match(inside) {
+                    notes.extend(gather(&top.join(&file), &real).err());
+                } else if self.policy.write_back.is_match(inside) {
                     errors.extend(self.copy_back(&top.join(&file), &real, &work.test).err());
                 } else if !inside.starts_with("target") {
                     discarded.push(inside.display().to_string());
@@ -130,9 +144,8 @@ impl Keeper {
 
     /// Copies one file of a layer into the real tree, or deletes there what the layer deletes.
     fn copy_back(&mut self, from: &Path, real: &Path, test: &str) -> Result<(), String> {
-        let problem = |error: io::Error| format!("write-back of {}: {error}", real.display());
-        let deleted = is_deletion(from).map_err(problem)?;
-        let content = if deleted { None } else { Some(fs::read(from).map_err(problem)?) };
+        let problem = |error| unwritten(real, &error);
+        let content = content_of(from).map_err(problem)?;
         if let Some((earlier, by)) = self.back.get(real) {
             return if *earlier == content {
                 Ok(())
@@ -143,17 +156,39 @@ impl Keeper {
         if fs::metadata(real).and_then(|meta| meta.modified()).is_ok_and(|time| time > self.begun) {
             return Err(format!("write-back conflict: {} was changed while the run went on", real.display()));
         }
-        match &content {
-            None => fs::remove_file(real).map_err(problem)?,
-            Some(bytes) => {
-                if let Some(parent) = real.parent() {
-                    fs::create_dir_all(parent).map_err(problem)?;
-                }
-                fs::write(real, bytes).map_err(problem)?;
-            }
-        }
+        put(real, content.as_deref()).map_err(problem)?;
         self.back.insert(real.to_path_buf(), (content, test.to_owned()));
         Ok(())
+    }
+}
+
+/// Copies one file whatever others have written there; the error is told, but is none of the test's.
+fn gather(from: &Path, real: &Path) -> Result<(), String> {
+    content_of(from)
+        .and_then(|content| put(real, content.as_deref()))
+        .map_err(|error| unwritten(real, &error))
+}
+
+fn unwritten(real: &Path, error: &io::Error) -> String {
+    format!("write-back of {}: {error}", real.display())
+}
+
+/// What a file of a layer holds; `None`: it stands for a deletion.
+fn content_of(file: &Path) -> io::Result<Option<Vec<u8>>> {
+    if is_deletion(file)? { Ok(None) } else { fs::read(file).map(Some) }
+}
+
+fn put(real: &Path, content: Option<&[u8]>) -> io::Result<()> {
+    match content {
+        // What only the container had is gone already.
+        None => fs::remove_file(real)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }),
+        Some(bytes) => {
+            if let Some(parent) = real.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::write(real, bytes)
+        }
     }
 }
 

@@ -119,7 +119,7 @@ pub fn run(
 ) -> Result<RunEnd, String> {
     let clock = Clock::start();
     let problem = |error: io::Error| format!("the run could not be set up: {error}");
-    let mut policy = Policy::new(settings.keep.clone(), &settings.write_back, settings.project.clone())?;
+    let mut policy = Policy::new(settings)?;
     signals::forward(&outbox).map_err(problem)?;
     let (pool, notices) = Pool::start(settings)?;
     settings.header.isolation = pool.isolation().to_string();
@@ -272,6 +272,7 @@ impl Local<'_> {
                     self.read_only_notice(&read_only);
                     self.node(NodeEvent::SlotReady { slot: id });
                 }
+                SlotMessage::Listening { refused, .. } => self.refused_notice(&refused),
                 SlotMessage::Failed(failure) => {
                     let text = format!("slot {} could not be made: {failure}", id.0);
                     self.reporting.tell(
@@ -305,6 +306,14 @@ impl Local<'_> {
             format!("shown read-only to tests, as it cannot be copied on write: {}", read_only.join(", "));
         self.reporting
             .tell(self.clock.now(), Event::Notice { level: NoticeLevel::Warning, text, hint: None });
+    }
+
+    fn refused_notice(&mut self, ports: &[u16]) {
+        for port in ports {
+            let text = format!("port {port} of this machine cannot be opened in a container");
+            let told = Event::Notice { level: NoticeLevel::Warning, text, hint: None };
+            self.reporting.tell(self.clock.now(), told);
+        }
     }
 
     fn recalled(&mut self, id: SlotId, recalled: u64, was_started: bool) {
@@ -407,6 +416,7 @@ impl Local<'_> {
                 self.run(RunEvent::Judged { result });
             }
             PlanAction::Answer { call, end, output } => self.source.answer(call, end, output),
+            PlanAction::Forward(ports) => self.pool.forward(&ports),
             PlanAction::Tell(message) => self.source.tell(message),
             PlanAction::Again { job, spec } => self.run(RunEvent::Again { job, spec }),
             PlanAction::MaxFail(limit) => self.run(RunEvent::MaxFail(limit)),

@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, waitpid};
 use seatrial_model::{Attempt, Instant, JobSpec, RunId, SlotId};
 use seatrial_sandbox::{
-    Cgroups, Isolation, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, oom_kills, why_no_containers,
+    Cgroups, Isolation, Network, RootPlan, SlotMessage, SlotSpec, needs_disk_layers, oom_kills,
+    why_no_containers,
 };
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -183,14 +184,30 @@ impl Pool {
     }
 
     fn note(&mut self, id: SlotId, mut message: SlotMessage) -> SlotMessage {
-        if let SlotMessage::Ready { listeners, .. } = &mut message {
-            self.ready.push(id);
-            for (listener, port) in std::mem::take(listeners).into_iter().zip(self.spec.forward.clone()) {
+        if let SlotMessage::Ready { listeners, .. } | SlotMessage::Listening { listeners, .. } = &mut message
+        {
+            for (listener, port) in std::mem::take(listeners) {
                 // A thread that cannot be had shows as a connection that is never answered.
                 let _ = forward::serve(listener, port);
             }
         }
+        if let SlotMessage::Ready { .. } = &message {
+            self.ready.push(id);
+        }
         message
+    }
+
+    /// Lets more ports of the host's loopback answer in all slots, before their next job.
+    pub(crate) fn forward(&mut self, ports: &[u16]) {
+        let new: Vec<u16> = ports.iter().copied().filter(|port| !self.spec.forward.contains(port)).collect();
+        self.spec.forward.extend(&new);
+        if new.is_empty() || self.spec.isolation == Isolation::Process || self.spec.network == Network::Host {
+            return;
+        }
+        for slot in self.slots.values_mut() {
+            // A slot that takes nothing is gone: the one that is made in its place has the ports.
+            let _ = slot.slot.forward(&new);
+        }
     }
 
     /// Hands a job to a slot.
@@ -318,7 +335,8 @@ impl Pool {
             Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
             None => Err("the first slot was not ready within 20 s".into()),
             Some(
-                SlotMessage::Ended(_)
+                SlotMessage::Listening { .. }
+                | SlotMessage::Ended(_)
                 | SlotMessage::Recalled { .. }
                 | SlotMessage::WentOn { .. }
                 | SlotMessage::Gone,

@@ -66,9 +66,17 @@ pub struct Lister {
     framework: Framework,
     state: Arc<Mutex<ListerState>>,
     to_it: Option<Sender<Vec<u8>>>,
-    finished: Receiver<(i32, String)>,
+    finished: Receiver<Finished>,
     group: Option<Pid>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// The last message.
+#[derive(Debug)]
+struct Finished {
+    exit: i32,
+    summary: String,
+    late: Vec<String>,
 }
 
 /// The lister inherits its channel as standard input, the one descriptor that every starter of processes can set, and
@@ -142,7 +150,7 @@ impl Lister {
     /// An exit status of 0 and 1 says what the results say; 2 that it was interrupted, 5 that nothing was run.
     fn judged(&self, mut closing: Closing, exit: i32) -> Closing {
         if !matches!(exit, 0 | 1 | 2 | 5) {
-            closing.verdicts = self.late(&format!("ended with exit status {exit}")).verdicts;
+            closing.verdicts.extend(self.late(&format!("ended with exit status {exit}")).verdicts);
         }
         closing
     }
@@ -179,14 +187,15 @@ impl Source for Lister {
         self.tell(replay::end(reason));
         loop {
             match self.finished.recv_timeout(Duration::from_millis(50)) {
-                Ok((exit, summary)) => {
+                Ok(Finished { exit, summary, late }) => {
                     let text = Some(summary.trim_end()).filter(|text| !text.trim().is_empty());
                     let who = match self.framework {
                         Framework::Pytest => "pytest and its plug-ins say",
                         Framework::Unittest => "unittest says",
                     };
                     let text = text.map(|text| format!("{who}:\n{text}"));
-                    let closing = Closing { text, ..Closing::default() };
+                    let verdicts = late.into_iter().map(not_undone).collect();
+                    let closing = Closing { text, verdicts };
                     // Where nothing was run, its status has been told with the end of collection.
                     let ran_nothing = lock(&self.state).exit.is_some();
                     return if ran_nothing { self.in_its_own_words() } else { self.judged(closing, exit) };
@@ -214,8 +223,14 @@ impl Drop for Lister {
     }
 }
 
+/// A fixture for the whole run that was not undone as it should.
+fn not_undone(reason: String) -> Verdict {
+    let test = TestRef::new("pytest", "(fixtures)");
+    Verdict { test, outcome: Outcome::Error, reason: Some(reason) }
+}
+
 /// Reads messages until the lister closes its end.
-fn read(socket: &OwnedFd, state: &Mutex<ListerState>, outbox: &Outbox, finished: &Sender<(i32, String)>) {
+fn read(socket: &OwnedFd, state: &Mutex<ListerState>, outbox: &Outbox, finished: &Sender<Finished>) {
     let mut joiner = Joiner::default();
     let mut packet = vec![0; PACKET];
     loop {
@@ -237,9 +252,9 @@ fn read(socket: &OwnedFd, state: &Mutex<ListerState>, outbox: &Outbox, finished:
                 let mut state = lock(state);
                 (state.listed, state.exit) = (true, all.exit);
             }
-            Ok(Message::Finished { exit, summary }) => {
+            Ok(Message::Finished { exit, summary, late }) => {
                 lock(state).last_exit = Some(exit);
-                let _ = finished.send((exit, summary));
+                let _ = finished.send(Finished { exit, summary, late });
                 continue;
             }
             Ok(_) | Err(_) => {}

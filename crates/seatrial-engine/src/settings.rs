@@ -43,6 +43,8 @@ pub struct Settings {
     pub keep: Option<PathBuf>,
     /// Patterns of files that are copied from a private layer into the real tree.
     pub write_back: Vec<String>,
+    /// The same for files of which each test may write its own version: the last counts, and nothing is a conflict.
+    pub gather: Vec<String>,
     /// The project's directory: patterns are relative to it.
     pub project: PathBuf,
     /// Where the middles of large outputs go.

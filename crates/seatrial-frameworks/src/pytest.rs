@@ -6,10 +6,13 @@
 //! a job's report lines and its end into results and into text to show; [`replay`] tells the lister of them. [`wire`]
 //! cuts messages into packets and joins them. The other side of the contract is `python/README.md`.
 
+pub mod addopts;
 pub mod args;
+pub mod files;
 pub mod helper;
 pub mod interpreter;
 pub mod listing;
 pub mod replay;
 pub mod report;
+pub mod run_fixtures;
 pub mod wire;

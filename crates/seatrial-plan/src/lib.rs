@@ -10,7 +10,7 @@ pub use array::{ArrayPlan, job_seed};
 pub use cargo::CargoPlan;
 pub use planner::{FoundBinary, PlanAction, PlanEvent, Planner};
 pub use pytest::{Granularity, PytestPlan, Shape};
-pub use settings::{CargoOverride, CargoSettings, Execution, File};
+pub use settings::{CargoOverride, CargoSettings, Execution, File, RunFixture};
 
 #[cfg(test)]
 mod tests;

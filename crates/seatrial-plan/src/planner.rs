@@ -106,6 +106,8 @@ pub enum PlanAction {
         /// What it wrote.
         output: Output,
     },
+    /// These ports of this machine's loopback are to answer in all slots, from the next job on.
+    Forward(Vec<u16>),
     /// A message to the framework's own process.
     Tell(Vec<u8>),
     /// The answer to [`PlanEvent::Again`].

@@ -17,6 +17,7 @@ use seatrial_frameworks::pytest::helper::{Framework, How, TestKey, payload_for, 
 use seatrial_frameworks::pytest::listing::{Hello, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
+use seatrial_frameworks::pytest::run_fixtures::SetFixture;
 use seatrial_model::{
     Bytes, Captured, End, JobId, JobKind, JobSpec, Launch, LaunchId, Limits, NoticeLevel, Outcome, Output,
     Reading, Round, TestRef, Verdict,
@@ -127,7 +128,8 @@ impl PytestPlan {
         }
         if all.exit.is_none() {
             if collected.len() as u64 == all.tests {
-                let second = Bytes(second_packet(&self.hello.nodes, &all.imports));
+                open_ports(&all.fixtures, out);
+                let second = Bytes(second_packet(&self.hello.nodes, all));
                 out.push(PlanAction::Inform(LaunchId(0), second));
                 self.add(collected, out);
             } else {
@@ -317,6 +319,14 @@ impl Planner for PytestPlan {
             | PlanEvent::Handed { .. }
             | PlanEvent::RunningLow => {}
         }
+    }
+}
+
+/// Fixtures for the whole run: their ports answer in all slots.
+fn open_ports(fixtures: &[SetFixture], out: &mut Vec<PlanAction>) {
+    let ports: BTreeSet<u16> = fixtures.iter().flat_map(SetFixture::ports).collect();
+    if !ports.is_empty() {
+        out.push(PlanAction::Forward(ports.into_iter().collect()));
     }
 }
 

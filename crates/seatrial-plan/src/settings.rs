@@ -1,5 +1,8 @@
 //! `seatrial.toml`: what the defaults do not fit. Nothing in it is needed.
 
+mod fixtures;
+
+pub use fixtures::RunFixture;
 use serde::Deserialize;
 
 /// The file, as typed.
@@ -8,6 +11,8 @@ use serde::Deserialize;
 pub struct File {
     /// `[cargo]`
     pub cargo: CargoSettings,
+    /// `[[fixtures]]`: set up once a run, for pytest's tests.
+    pub fixtures: Vec<RunFixture>,
     /// Keys that nobody knows, with their path.
     #[serde(skip)]
     pub unknown: Vec<String>,
@@ -64,13 +69,16 @@ impl File {
     pub fn parse(text: &str) -> Result<Self, String> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
         let unknown = unknown_keys(&table);
-        let file: Self = table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        // From the text and not from the table, so that errors name their line.
+        let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        fixtures::check(&file.fixtures)?;
         Ok(Self { unknown, ..file })
     }
 }
 
 /// Keys of each table that the file may have.
-const KNOWN: [(&str, &[&str]); 2] = [("", &["cargo"]), ("cargo", &["execution", "early-exit", "overrides"])];
+const KNOWN: [(&str, &[&str]); 2] =
+    [("", &["cargo", "fixtures"]), ("cargo", &["execution", "early-exit", "overrides"])];
 
 fn unknown_keys(table: &toml::Table) -> Vec<String> {
     let mut unknown = Vec::new();

@@ -56,6 +56,7 @@ impl<P: Planner> Bench<P> {
             },
             PlanAction::MaxFail(limit) => format!("max fail {limit}"),
             PlanAction::Stop(reason) => format!("stop: {reason}"),
+            PlanAction::Forward(ports) => format!("forward {ports:?}"),
             PlanAction::Complete => "complete".into(),
         }
     }

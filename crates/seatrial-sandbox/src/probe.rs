@@ -101,7 +101,8 @@ fn try_slot(spec: &SlotSpec) -> Result<Vec<String>, String> {
         Some(SlotMessage::Ready { read_only, .. }) => Ok(read_only),
         Some(SlotMessage::Failed(failure)) => Err(failure.to_string()),
         Some(
-            SlotMessage::Ended(_)
+            SlotMessage::Listening { .. }
+            | SlotMessage::Ended(_)
             | SlotMessage::Recalled { .. }
             | SlotMessage::WentOn { .. }
             | SlotMessage::Gone,

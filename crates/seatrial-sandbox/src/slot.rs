@@ -72,8 +72,15 @@ pub enum SlotMessage {
     Ready {
         /// Host directories that could only be shown read-only, with the reason.
         read_only: Vec<String>,
-        /// Sockets that listen on the slot's loopback, in the order of the forwarded ports.
-        listeners: Vec<OwnedFd>,
+        /// Sockets that listen on the slot's loopback for forwarded ports.
+        listeners: Vec<(OwnedFd, u16)>,
+    },
+    /// The answer to [`Slot::forward`].
+    Listening {
+        /// Sockets that listen on the slot's loopback for the new ports.
+        listeners: Vec<(OwnedFd, u16)>,
+        /// Ports on which it cannot listen.
+        refused: Vec<u16>,
     },
     /// It could not be made.
     Failed(Failure),
@@ -341,6 +348,16 @@ impl Slot {
         Ok(wire::send(self.socket.as_fd(), &self.message.0, &fds)?)
     }
 
+    /// Lets these ports, too, be listened on in the slot before its next job. The answer is [`SlotMessage::Listening`].
+    ///
+    /// # Errors
+    /// The slot is gone.
+    pub fn forward(&self, ports: &[u16]) -> io::Result<()> {
+        let mut writer = Writer::default();
+        writer.u8(zygote::FORWARD).ports(ports);
+        Ok(wire::send(self.socket.as_fd(), &writer.0, &[])?)
+    }
+
     /// Takes a queued job back. The answer is [`SlotMessage::Recalled`]; a job taken back frees its set of pipes.
     ///
     /// # Errors
@@ -418,7 +435,11 @@ fn read(packet: &[u8], fds: Vec<OwnedFd>) -> Option<SlotMessage> {
         zygote::READY => {
             let notes = reader.u32()?;
             let read_only = (0..notes).map(|_| reader.text()).collect::<Option<_>>()?;
-            Some(SlotMessage::Ready { read_only, listeners: fds })
+            Some(SlotMessage::Ready { read_only, listeners: listeners(&mut reader, fds)? })
+        }
+        zygote::LISTENING => {
+            let listeners = listeners(&mut reader, fds)?;
+            Some(SlotMessage::Listening { listeners, refused: reader.ports()? })
         }
         zygote::WENT_ON => Some(SlotMessage::WentOn { tag: reader.u64()? }),
         zygote::FAILED => {
@@ -431,6 +452,10 @@ fn read(packet: &[u8], fds: Vec<OwnedFd>) -> Option<SlotMessage> {
         }
         _ => None,
     }
+}
+
+fn listeners(reader: &mut Reader<'_>, fds: Vec<OwnedFd>) -> Option<Vec<(OwnedFd, u16)>> {
+    Some(fds.into_iter().zip(reader.ports()?).collect())
 }
 
 fn read_ended(reader: &mut Reader<'_>, fds: Vec<OwnedFd>) -> Option<Ended> {

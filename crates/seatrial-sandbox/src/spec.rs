@@ -58,10 +58,7 @@ impl SlotSpec {
         use std::os::unix::ffi::OsStrExt;
         let mut writer = Writer::default();
         writer.u8(u8::from(self.isolation == Isolation::Cow)).u8(u8::from(self.network == Network::Host));
-        writer.u32(self.forward.len() as u32);
-        for port in &self.forward {
-            writer.u32(u32::from(*port));
-        }
+        writer.ports(&self.forward);
         writer.u64(self.scratch).u64(self.max_processes).bytes(self.tmp.as_os_str().as_bytes());
         let layers = self.layers.as_ref().map(|dir| dir.as_os_str().as_bytes()).unwrap_or_default();
         writer.bytes(layers);
@@ -74,10 +71,7 @@ impl SlotSpec {
         let mut reader = Reader(bytes);
         let isolation = if reader.u8()? != 0 { Isolation::Cow } else { Isolation::Process };
         let network = if reader.u8()? != 0 { Network::Host } else { Network::Isolated };
-        let ports = reader.u32()?;
-        let forward = (0..ports)
-            .map(|_| reader.u32().and_then(|port| port.try_into().ok()))
-            .collect::<Option<Vec<u16>>>()?;
+        let forward = reader.ports()?;
         let (scratch, max_processes) = (reader.u64()?, reader.u64()?);
         let tmp = PathBuf::from(std::ffi::OsStr::from_bytes(reader.bytes()?));
         let layers = reader.bytes().map(|dir| PathBuf::from(std::ffi::OsStr::from_bytes(dir)))?;

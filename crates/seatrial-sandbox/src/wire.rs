@@ -46,6 +46,15 @@ impl Writer {
         self
     }
 
+    /// Ports with their number before them.
+    pub(crate) fn ports(&mut self, ports: &[u16]) -> &mut Self {
+        self.u32(ports.len() as u32);
+        for port in ports {
+            self.u32(u32::from(*port));
+        }
+        self
+    }
+
     /// Bytes with a NUL after them; a NUL within ends them early, as it would at exec.
     pub(crate) fn cstring(&mut self, value: &[u8]) -> &mut Self {
         self.0.extend_from_slice(value.split(|byte| *byte == 0).next().unwrap_or_default());
@@ -73,6 +82,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()? as usize;
         self.take(length)
+    }
+
+    pub(crate) fn ports(&mut self) -> Option<Vec<u16>> {
+        let count = self.u32()?;
+        (0..count).map(|_| self.u32().and_then(|port| u16::try_from(port).ok())).collect()
     }
 
     pub(crate) fn text(&mut self) -> Option<String> {

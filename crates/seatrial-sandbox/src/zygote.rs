@@ -46,6 +46,7 @@ pub(crate) const RECALLED: u8 = 4;
 pub(crate) const WENT_ON: u8 = 6;
 /// From the stage: the zygote's process id.
 pub(crate) const BORN: u8 = 5;
+pub(crate) const LISTENING: u8 = 7;
 
 /// First bytes of packets to the zygote.
 ///
@@ -57,6 +58,7 @@ pub(crate) const RECALL: u8 = 3;
 pub(crate) const LAUNCH: u8 = 4;
 /// The second packet for a warm launch's warmers, in a file.
 pub(crate) const FINDINGS: u8 = 5;
+pub(crate) const FORWARD: u8 = 6;
 
 /// Launches that a slot remembers.
 pub(crate) const LAUNCHES: usize = 16;
@@ -148,7 +150,7 @@ impl Zygote {
         let memory = files.next().zip(files.next()).map(|(peak, events)| MemoryFiles::new(peak, events));
         let own = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, FIRST_OWN);
         let pipes = fds.iter().map(own).collect::<Result<_, _>>().map_err(step("keep the pipes"))?;
-        let mut listeners = Vec::new();
+        let mut listeners = Listeners::default();
         let mut zygote = Self {
             children: sys::sigchld_fd().map_err(step("watch children"))?,
             null: open_null().map_err(step("open /dev/null"))?,
@@ -180,7 +182,7 @@ impl Zygote {
     }
 
     /// Everything that makes this process the first of a container.
-    fn contain(&mut self, spec: &SlotSpec, listeners: &mut Vec<TcpListener>) -> Result<(), Failure> {
+    fn contain(&mut self, spec: &SlotSpec, listeners: &mut Listeners) -> Result<(), Failure> {
         let step = |what: &'static str| move |errno: Errno| Failure { what: what.into(), errno };
         let is_root = rustix::process::geteuid().is_root();
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
@@ -188,7 +190,7 @@ impl Zygote {
         if spec.network == Network::Isolated {
             sys::loopback_up().map_err(step("bring the loopback up"))?;
             for port in &spec.forward {
-                listeners.push(listen(*port)?);
+                listeners.push((listen(*port)?, *port));
             }
             // A closed connection must not keep its port from the next job. Written through the host's /proc, which
             // shows this process' own network; in the slot it may be protected.
@@ -390,6 +392,10 @@ impl Zygote {
                     let launch = self.launches.get_mut(usize::from(reader.u8()?))?;
                     launch.second = Some(job::read_file(fds.next()?, Vec::new())?);
                 }
+                FORWARD => {
+                    let ports = reader.ports()?;
+                    self.answer_forward(&ports);
+                }
                 _ => return None,
             }
         }
@@ -483,6 +489,9 @@ fn close_on_exec() {
         sys::set_cloexec(fd);
     }
 }
+
+/// Sockets that listen for forwarded ports, on their way to the engine.
+type Listeners = Vec<(TcpListener, u16)>;
 
 /// Listens on the slot's loopback for a port that the engine forwards to the host's.
 fn listen(port: u16) -> Result<TcpListener, Failure> {

@@ -118,6 +118,8 @@ pub(crate) struct Context {
     pub(crate) slots: Option<u32>,
     /// Patterns that the environment asks to be written back.
     pub(crate) write_back: Vec<String>,
+    /// Patterns of files that tests gather for later runs: of two versions the last counts.
+    pub(crate) gather: Vec<String>,
     /// The run's id, made early.
     pub(crate) run: RunId,
 }
@@ -180,6 +182,7 @@ impl RunOptions {
             grace: self.grace.unwrap_or(Duration::from_secs(5)),
             keep: self.keep.then(|| state.join("kept").join(run.to_string())),
             write_back,
+            gather: context.gather,
             project: context.project,
             spill: SpillFolder(state.join("spill").join(run.to_string())),
             passthrough: context.passthrough,

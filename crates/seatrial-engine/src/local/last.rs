@@ -129,6 +129,7 @@ impl Local<'_> {
                 },
                 SlotMessage::Gone => End::SlotLost,
                 SlotMessage::Ready { .. }
+                | SlotMessage::Listening { .. }
                 | SlotMessage::Failed(_)
                 | SlotMessage::WentOn { .. }
                 | SlotMessage::Recalled { .. } => continue,
@@ -176,6 +177,7 @@ impl Local<'_> {
             | PlanAction::Answer { .. }
             | PlanAction::Again { .. }
             | PlanAction::MaxFail(_)
+            | PlanAction::Forward(_)
             | PlanAction::Stop(_)
             | PlanAction::Complete => {}
         }

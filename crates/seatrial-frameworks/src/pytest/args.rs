@@ -3,6 +3,7 @@
 //! Taken are the options of pytest-xdist that say how many processes there are and which test goes to which, because
 //! Seatrial does that; pytest-xdist need not be installed. Everything else goes to pytest as it is.
 
+use super::files;
 use super::report::{Capture, Traceback};
 use seatrial_model::Bytes;
 use std::fmt;
@@ -28,6 +29,10 @@ pub struct PytestArgs {
     pub traceback: Traceback,
     /// `--show-capture`. It goes to pytest.
     pub capture: Capture,
+    /// `-c` or `--config-file`: the configuration file. It goes to pytest.
+    pub config_file: Option<String>,
+    /// `-o addopts=...`, which replaces that of the file. It goes to pytest.
+    pub addopts: Option<String>,
     /// The option that wants the terminal for the tests (`-s`, `--pdb`): one slot, in the foreground.
     pub foreground: Option<String>,
     /// The option for which pytest is run as it is, without slots: it lists or explains, and runs no test, or is an
@@ -127,7 +132,8 @@ pub fn split(args: &[Bytes]) -> Result<PytestArgs, ArgsError> {
         }
     }
     split.workers = split.workers.or(from_tx.map(Workers::Number));
-    split.foreground = split.foreground.or(capture_off);
+    let whole = files::whole_session(&split.pytest).map(str::to_owned);
+    split.foreground = split.foreground.or(capture_off).or(whole);
     Ok(split)
 }
 
@@ -168,6 +174,11 @@ impl PytestArgs {
             // The last of these counts.
             ("--capture", Some(value)) => {
                 *capture_off = (value == "no").then(|| "--capture=no".to_owned());
+            }
+            ("-c" | "--config-file", Some(value)) => self.config_file = Some(value.to_owned()),
+            ("-o" | "--override-ini", Some(value)) => {
+                let of_addopts = value.split_once('=').filter(|(key, _)| key.trim() == "addopts");
+                self.addopts = of_addopts.map(|(_, value)| value.to_owned()).or(self.addopts.take());
             }
             ("--pdb" | "--trace" | "--pdbcls", _) => {
                 self.foreground.get_or_insert(name.to_owned());

@@ -2,6 +2,8 @@
 //!
 //! The helper's sources are compiled in. Nothing of it is written to a disk or installed in the user's environment.
 
+use super::listing::ListedAll;
+use super::run_fixtures::{values, variables};
 use seatrial_model::Bytes;
 use serde_json::{Value, json};
 use std::fmt;
@@ -14,11 +16,15 @@ pub const BOOT: &str = "\
 import sys
 if sys.path[:1] == ['']: del sys.path[0]
 import json, socket
-channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, 3)
-channel.set_inheritable(False)
+old = sys.version_info < (3, 6)
+if old:
+    channel = socket.fromfd(3, socket.AF_UNIX, socket.SOCK_SEQPACKET)
+else:
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, 3)
+    channel.set_inheritable(False)
 packet = json.loads(channel.recv(1 << 20).decode('utf-8'))
 names = {'__name__': 'seatrial_boot', 'packet': packet, 'channel': channel}
-exec(compile(packet['boot'], '<seatrial boot>', 'exec'), names)
+exec(compile(packet['modules']['old'] if old else packet['boot'], '<seatrial boot>', 'exec'), names)
 ";
 
 /// Bytes of a first packet at most: what Linux, unless it is told otherwise, sends in one piece.
@@ -45,6 +51,7 @@ const SHARED: &[(&str, &str)] = &[
     source!("hazards"),
     source!("imports"),
     source!("listing"),
+    source!("old"),
     source!("randomness"),
     source!("reports"),
     source!("wire"),
@@ -54,7 +61,11 @@ const SHARED: &[(&str, &str)] = &[
 const PYTEST: &[(&str, &str)] = &[
     source!("contract"),
     source!("coverage_share"),
+    source!("keeper"),
     source!("lister"),
+    source!("run_fixtures"),
+    source!("snapshots"),
+    source!("stepwise"),
     source!("terminal"),
     source!("warm_up"),
     source!("warmer"),
@@ -163,6 +174,8 @@ pub struct FirstPacket<'a> {
     pub rule: Rule,
     /// What it is told of the run.
     pub settings: Settings<'a>,
+    /// Definitions of the fixtures for the whole run.
+    pub fixtures: &'a [Value],
 }
 
 /// The first packet would have so many bytes, more than [`MAX_FIRST_PACKET`]: the user's arguments are too long.
@@ -242,9 +255,10 @@ impl FirstPacket<'_> {
         }
         let args: Vec<String> = self.args.iter().map(python_string).collect();
         let packet = format!(
-            r#"{{"v":{VERSION},"role":"{role}","rule":"{rule}","boot":{},"modules":{},"settings":{settings},"args":[{}]}}"#,
+            r#"{{"v":{VERSION},"role":"{role}","rule":"{rule}","boot":{},"modules":{},"settings":{settings},"fixtures":{},"args":[{}]}}"#,
             Value::from(BOOT_MODULE.1),
             Value::from(modules),
+            Value::from(self.fixtures),
             args.join(",")
         );
         if packet.len() > MAX_FIRST_PACKET { Err(TooLong(packet.len())) } else { Ok(packet.into_bytes()) }
@@ -252,12 +266,21 @@ impl FirstPacket<'_> {
 }
 
 /// A warmer's second packet, with what the lister has found out: what plug-ins hand to the worker of each slot (a warmer
-/// knows its slot's number from `SEATRIAL_SLOT`), and the modules that the collection has imported, if there is room.
+/// knows its slot's number from `SEATRIAL_SLOT`), fixtures for the whole run with the variables that tell them, and the
+/// modules that the collection has imported, if there is room.
 #[must_use]
-pub fn second_packet(nodes: &[Value], imports: &[String]) -> Vec<u8> {
-    let all = json!({"nodes": nodes, "imports": imports}).to_string();
-    let short = || json!({"nodes": nodes, "imports": []}).to_string();
-    if all.len() > MAX_FIRST_PACKET { short() } else { all }.into_bytes()
+pub fn second_packet(nodes: &[Value], found: &ListedAll) -> Vec<u8> {
+    let packet = |imports: &[String]| {
+        json!({
+            "nodes": nodes,
+            "imports": imports,
+            "fixture_values": values(&found.fixtures),
+            "environment": variables(&found.fixtures),
+        })
+        .to_string()
+    };
+    let all = packet(&found.imports);
+    if all.len() > MAX_FIRST_PACKET { packet(&[]) } else { all }.into_bytes()
 }
 
 /// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.

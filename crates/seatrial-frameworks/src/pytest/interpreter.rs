@@ -23,10 +23,41 @@ pub struct Interpreter {
     pub path: Bytes,
     /// Why this one.
     pub why: Why,
-    /// The directory of a `uv.lock`, when the project is uv's and has no environment yet: `uv run` (or `uv sync`) would
-    /// make the environment that the tests mean. Never set for `--python`, `VIRTUAL_ENV` and an environment that is
-    /// there.
-    pub wants_uv: Option<Bytes>,
+    /// The tool whose environment the tests mean, when it has made none in the project. Never set for `--python`,
+    /// `VIRTUAL_ENV` and an environment that is there.
+    pub wants: Option<Wants>,
+}
+
+/// A project whose environments are made by a tool, by its lock file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// The tool's name, which is its command's too.
+    pub tool: &'static str,
+    /// The directory of the lock file.
+    pub directory: Bytes,
+}
+
+/// Lock files and their tools. All of these set VIRTUAL_ENV for what they run.
+const LOCKS: [(&str, &str); 4] =
+    [("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"), ("Pipfile.lock", "pipenv")];
+
+impl Wants {
+    /// What is missing.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        format!(
+            "`{}` is a project of {}'s, and its environment is not active",
+            self.directory.to_text(),
+            self.tool
+        )
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn mend(&self) -> String {
+        let or = if self.tool == "uv" { ", or `uv sync` once" } else { "" };
+        format!("`{} run seatrial pytest` uses it{or}", self.tool)
+    }
 }
 
 /// The reason for an interpreter.
@@ -51,10 +82,10 @@ pub enum NotFound {
     Option(Bytes),
     /// `VIRTUAL_ENV` names this directory, in which there is no interpreter.
     Stale(Bytes),
-    /// There is none anywhere; with the directory of a `uv.lock`, when there is one.
+    /// There is none anywhere.
     Nowhere {
-        /// The directory of a `uv.lock`.
-        wants_uv: Option<Bytes>,
+        /// The tool that could make one.
+        wants: Option<Wants>,
     },
 }
 
@@ -82,12 +113,10 @@ impl fmt::Display for NotFound {
                  name an interpreter with `--python`",
                 directory.to_text()
             ),
-            Self::Nowhere { wants_uv: Some(directory) } => write!(
-                f,
-                "there is no Python: `uv sync` in `{}` makes the project's environment",
-                directory.to_text()
-            ),
-            Self::Nowhere { wants_uv: None } => write!(
+            Self::Nowhere { wants: Some(wants) } => {
+                write!(f, "there is no Python: {}; {}", wants.problem(), wants.mend())
+            }
+            Self::Nowhere { wants: None } => write!(
                 f,
                 "there is no Python: neither an active environment, nor `.venv` or `venv` in the project, nor `python3` \
                  or `python` in PATH; name an interpreter with `--python`"
@@ -108,7 +137,7 @@ impl std::error::Error for NotFound {}
 /// # Errors
 /// `--python` or `VIRTUAL_ENV` leads nowhere (the user meant something, so nothing else is tried), and no Python at all.
 pub fn find(place: &Place<'_>, is_file: &dyn Fn(&[u8]) -> bool) -> Result<Interpreter, NotFound> {
-    let found = |path: Vec<u8>, why| Interpreter { path: Bytes(path), why, wants_uv: None };
+    let found = |path: Vec<u8>, why| Interpreter { path: Bytes(path), why, wants: None };
     if let Some(name) = place.explicit {
         return explicit(place, name, is_file)
             .map(|path| found(path, Why::Option))
@@ -127,19 +156,38 @@ pub fn find(place: &Place<'_>, is_file: &dyn Fn(&[u8]) -> bool) -> Result<Interp
             }
         }
     }
-    let wants_uv = upwards(place.cwd, place.root).into_iter().find(|at| is_file(&join(at, b"uv.lock")));
-    let wants_uv = wants_uv.map(Bytes::from);
+    let wants = wanted(place, is_file);
+    if let Some(environment) = of_uv(place, wants.as_ref())
+        && let Some(path) = python_of(&environment, is_file)
+    {
+        return Ok(found(path, Why::InProject(environment.into())));
+    }
     // An environment of conda's may hold no Python at all.
     let conda = environment_of(place, "CONDA_PREFIX");
     if let Some(path) = conda.and_then(|environment| python_of(&environment, is_file)) {
-        return Ok(Interpreter { path: path.into(), why: Why::Conda, wants_uv });
+        return Ok(Interpreter { path: path.into(), why: Why::Conda, wants });
     }
     for name in ["python3", "python"] {
         if let Some(path) = in_path(place, name.as_bytes(), is_file) {
-            return Ok(Interpreter { path: path.into(), why: Why::Path(name), wants_uv });
+            return Ok(Interpreter { path: path.into(), why: Why::Path(name), wants });
         }
     }
-    Err(NotFound::Nowhere { wants_uv })
+    Err(NotFound::Nowhere { wants })
+}
+
+/// The nearest lock file.
+fn wanted(place: &Place<'_>, is_file: &dyn Fn(&[u8]) -> bool) -> Option<Wants> {
+    upwards(place.cwd, place.root).into_iter().find_map(|directory| {
+        let (_, tool) = LOCKS.into_iter().find(|(lock, _)| is_file(&join(directory, lock.as_bytes())))?;
+        Some(Wants { tool, directory: directory.into() })
+    })
+}
+
+/// uv's environment may stand elsewhere than in `.venv`.
+fn of_uv(place: &Place<'_>, wants: Option<&Wants>) -> Option<Vec<u8>> {
+    let wants = wants.filter(|wants| wants.tool == "uv")?;
+    let value = variable_of(place, "UV_PROJECT_ENVIRONMENT").filter(|value| !value.is_empty())?;
+    Some(join(&wants.directory.0, &value.0))
 }
 
 /// What `--python` means: a path when there is a slash in it (an environment's directory will do), else a name in PATH.

@@ -1,5 +1,6 @@
 //! What the lister tells: whole messages in, facts out.
 
+use super::run_fixtures::SetFixture;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
@@ -42,6 +43,8 @@ pub enum Message {
         exit: i32,
         /// What plug-ins print at the end.
         summary: String,
+        /// Fixtures for the whole run that could not be undone as they should, in words.
+        late: Vec<String>,
     },
     /// A message of another kind: of a newer helper, or `synced`, the answer to [`sync`](super::replay::sync), which
     /// says that all that earlier messages caused has been told.
@@ -111,7 +114,7 @@ pub enum JobOf {
 }
 
 /// The end of collection.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct ListedAll {
     /// How many tests there are. When another number came, some were lost.
     pub tests: u64,
@@ -123,6 +126,9 @@ pub struct ListedAll {
     /// Modules that the collection has imported, in their order.
     #[serde(default)]
     pub imports: Vec<String>,
+    /// Fixtures for the whole run that tests use.
+    #[serde(default)]
+    pub fixtures: Vec<SetFixture>,
 }
 
 /// Why some bytes are no message of the lister.
@@ -183,6 +189,8 @@ struct Notice {
 struct Finished {
     exit: i32,
     summary: String,
+    #[serde(default)]
+    late: Vec<String>,
 }
 
 /// Reads one whole message.
@@ -225,8 +233,8 @@ fn read_kind(kind: &str, value: Value) -> Result<Message, serde_json::Error> {
         "listed" => Message::Listed(read(value)?),
         "stop" => Message::Stop(read(value)?),
         "finished" => {
-            let Finished { exit, summary } = read(value)?;
-            Message::Finished { exit, summary }
+            let Finished { exit, summary, late } = read(value)?;
+            Message::Finished { exit, summary, late }
         }
         _ => Message::Other(kind.to_owned()),
     })

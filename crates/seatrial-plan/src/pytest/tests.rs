@@ -5,6 +5,7 @@ use crate::PlanEvent;
 use crate::tests::Bench;
 use seatrial_frameworks::pytest::helper::Framework;
 use seatrial_model::{Captured, End, JobId, Launch, Limits, Near, Outcome, Reading, Round, TestRef, Verdict};
+use serde_json::{Value, json};
 
 fn bench() -> Bench<PytestPlan> {
     bench_of(Shape { granularity: Granularity::Test, ..Shape::default() })
@@ -41,7 +42,11 @@ fn listed(bench: &mut Bench<PytestPlan>, tests: &[String]) -> Vec<String> {
     let listed =
         format!(r#"{{"listed":{{"tests":{},"deselected":0,"exit":null,"imports":["os"]}}}}"#, tests.len());
     let mut said = say(bench, &listed);
-    assert!(said.remove(0).starts_with(r#"inform 0 {"imports":["os"],"nodes":["#));
+    let informed = said.remove(0);
+    assert!(
+        informed.starts_with("inform 0 {") && informed.contains(r#""imports":["os"],"nodes":["#),
+        "{informed}"
+    );
     said
 }
 
@@ -217,6 +222,21 @@ fn the_lister_gets_pytests_own_reports() {
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with(r#"tell {"reports":[{"id":"a.py::one","n":0,"lines":["#), "{told:?}");
     assert_eq!(told[0].matches(r#""$report_type""#).count(), 3);
+}
+
+#[test]
+fn fixtures_for_the_run_reach_every_slot() {
+    let mut bench = bench();
+    let fixtures = r#"[{"name":"db","value":{"port":5432}},{"name":"f","error":"it broke"},{"name":"g","value":"a","forward":[7]}]"#;
+    say(&mut bench, &format!(r#"{{"tests":[{}]}}"#, test("a.py::one", 0, false, "test", "")));
+    let listed = format!(r#"{{"listed":{{"tests":1,"deselected":0,"exit":null,"fixtures":{fixtures}}}}}"#);
+    let said = say(&mut bench, &listed);
+    assert_eq!(said[0], "forward [7, 5432]", "before any job");
+    let told: Value = serde_json::from_str(said[1].strip_prefix("inform 0 ").unwrap()).unwrap();
+    let values = json!({"db": {"value": {"port": 5432}}, "f": {"error": "it broke"}, "g": {"value": "a"}});
+    assert_eq!(told["fixture_values"], values);
+    let variables = json!({"SEATRIAL_FIXTURE_DB": "{\"port\":5432}", "SEATRIAL_FIXTURE_G": "a"});
+    assert_eq!(told["environment"], variables);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What goes back to the engine.
 
 use super::job::{Job, Running};
-use super::{ENDED, EXITED, NOT_STARTED, READY, RECALLED, SIGNALED, WENT_ON, Zygote};
+use super::{
+    ENDED, EXITED, LISTENING, Listeners, NOT_STARTED, READY, RECALLED, SIGNALED, WENT_ON, Zygote, listen,
+};
 use crate::Failure;
 use crate::child::Failed;
 use crate::wire::{self, Writer};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
@@ -44,17 +46,40 @@ impl MemoryFiles {
     }
 }
 
+fn ports_of(listeners: &Listeners) -> Vec<u16> {
+    listeners.iter().map(|(_, port)| *port).collect()
+}
+
 impl Zygote {
-    pub(super) fn say_ready(&self, listeners: &[TcpListener]) -> Result<(), Failure> {
+    pub(super) fn say_ready(&self, listeners: &Listeners) -> Result<(), Failure> {
         let mut writer = Writer::default();
         let read_only = self.root.as_ref().map_or(&[][..], |root| root.read_only.as_slice());
         writer.u8(READY).u32(read_only.len() as u32);
         for note in read_only {
             writer.bytes(note.as_bytes());
         }
-        let fds: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
-        wire::send(self.socket.as_fd(), &writer.0, &fds)
+        self.send_listeners(writer.ports(&ports_of(listeners)), listeners)
             .map_err(|errno| Failure { what: "report".into(), errno })
+    }
+
+    /// Listens for more ports of the engine's.
+    pub(super) fn answer_forward(&self, ports: &[u16]) {
+        let (mut listeners, mut refused) = (Listeners::new(), Vec::new());
+        for port in ports {
+            // One packet holds so many sockets.
+            match listen(*port) {
+                Ok(listener) if listeners.len() < wire::FDS => listeners.push((listener, *port)),
+                Ok(_) | Err(_) => refused.push(*port),
+            }
+        }
+        let mut writer = Writer::default();
+        writer.u8(LISTENING).ports(&ports_of(&listeners)).ports(&refused);
+        let _ = self.send_listeners(&writer, &listeners);
+    }
+
+    fn send_listeners(&self, packet: &Writer, listeners: &Listeners) -> Result<(), Errno> {
+        let fds: Vec<BorrowedFd<'_>> = listeners.iter().map(|(listener, _)| listener.as_fd()).collect();
+        wire::send(self.socket.as_fd(), &packet.0, &fds)
     }
 
     pub(super) fn answer_recall(&self, tag: u64, was_started: bool) {

@@ -1,6 +1,7 @@
 //! `seatrial cargo`
 
 use crate::commands::ours::{current_dir, separate};
+use crate::commands::settings_file;
 use crate::exit::{self, BUILD, Error, USAGE};
 use crate::options::{Context, RunOptions, new_run};
 use crate::places;
@@ -18,7 +19,7 @@ use seatrial_frameworks::cargo::runner::{
 use seatrial_frameworks::cargo::snapshot::snapshot_write_back;
 use seatrial_frameworks::cargo::workspace::workspace_root;
 use seatrial_model::{Bytes, Facts, RunId};
-use seatrial_plan::{CargoPlan, CargoSettings, Execution, File};
+use seatrial_plan::{CargoPlan, CargoSettings, Execution};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -109,6 +110,7 @@ fn run_in(
         passthrough: false,
         slots: harness.test_threads.or(build_jobs(&command.cargo)),
         write_back: write_back.into_iter().map(str::to_owned).collect(),
+        gather: Vec::new(),
         run,
     });
     let history = super::exec::open_history();
@@ -264,19 +266,7 @@ fn workspace(cwd: &Path, command: &TestCommand) -> PathBuf {
 
 /// `seatrial.toml` of the project, if there is one, with the command line's word over it.
 fn read_settings(project: &Path, execution: Option<ExecutionChoice>) -> Result<CargoSettings, Error> {
-    let path = project.join("seatrial.toml");
-    let mut settings = match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let file = File::parse(&text)
-                .map_err(|error| Error::new(USAGE, format!("`{}`: {}", path.display(), error.trim_end())))?;
-            for key in &file.unknown {
-                subscribers::warn(&format!("`{}`: nobody knows the key `{key}`", path.display()), None);
-            }
-            file.cargo
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => CargoSettings::default(),
-        Err(error) => return Err(Error::new(USAGE, format!("`{}`: {error}", path.display()))),
-    };
+    let mut settings = settings_file::read(project)?.unwrap_or_default().cargo;
     if let Some(execution) = execution {
         settings.overrides.clear();
         settings.execution = match execution {

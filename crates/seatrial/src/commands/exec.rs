@@ -75,6 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         passthrough,
         slots: if passthrough { Some(1) } else { args.jobs },
         write_back: Vec::new(),
+        gather: Vec::new(),
         run: new_run(),
     });
     let seed = settings.header.seed;

@@ -3,11 +3,14 @@
 use crate::commands::exec;
 use crate::commands::ours::separate;
 use crate::commands::python::{Suite, Wishes};
+use crate::commands::settings_file;
 use crate::exit::{self, Error, USAGE};
 use crate::options::RunOptions;
 use crate::subscribers;
 use clap::Parser;
+use seatrial_frameworks::pytest::addopts;
 use seatrial_frameworks::pytest::args::{PytestArgs, Workers, split};
+use seatrial_frameworks::pytest::files::{GATHERED, write_back};
 use seatrial_frameworks::pytest::helper::Rule;
 use seatrial_plan::Granularity;
 use std::ffi::OsString;
@@ -89,15 +92,22 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     if let Some(at) = theirs.iter().position(|arg| arg.0 == b"--") {
         theirs.remove(at);
     }
-    let split = split(&theirs).map_err(|error| Error::new(USAGE, error.to_string()))?;
+    let mut split = split(&theirs).map_err(|error| Error::new(USAGE, error.to_string()))?;
     let suite =
         Suite::find(own.python.as_deref(), if own.cwd_in_path { Rule::PythonM } else { Rule::Pytest })?;
+    take_addopts(&mut split, &suite)?;
     if split.alone.is_some() {
         return alone(&own, &suite.python, &split);
     }
-    if split.foreground.is_some() {
+    if let Some(option) = &split.foreground {
+        if !settings_file::run_fixtures(&suite.cwd)?.is_empty() {
+            let text = format!("with `{option}` the `[[fixtures]]` of seatrial.toml are not set up");
+            subscribers::warn(&text, Some("tests that use them fail: define them in a conftest file too"));
+        }
         let words = foreground(&own, &suite.python, &split);
-        return exec::run_one(&own.options, words);
+        let mut options = own.options;
+        options.write_back.extend(write_back(&split.pytest));
+        return exec::run_one(&options, words);
     }
     let granularity = Granularity::from(own.granularity);
     let wishes = Wishes {
@@ -105,8 +115,18 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         granularity,
         strict: granularity == Granularity::Test,
         explain: own.explain,
+        write_back: write_back(&split.pytest),
+        gather: GATHERED.iter().map(|pattern| (*pattern).to_owned()).collect(),
     };
     suite.run(&own.options, &split.pytest, wishes)
+}
+
+/// What stands in the configuration file and in PYTEST_ADDOPTS comes before the command line.
+fn take_addopts(split: &mut PytestArgs, suite: &Suite) -> Result<(), Error> {
+    let variable = suite.environment.iter().find(|(name, _)| name.0 == b"PYTEST_ADDOPTS");
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let before = addopts::find(split, variable.map(|(_, value)| value), &suite.cwd.to_string_lossy(), &read);
+    addopts::complete(split, &before).map_err(|error| Error::new(USAGE, error.to_string()))
 }
 
 fn slots(split: &PytestArgs) -> Option<u32> {

@@ -1,7 +1,9 @@
 //! What `seatrial pytest` and `seatrial unittest` have in common: the interpreter, the lister, the warm interpreters.
 
 use crate::commands::exec;
+use crate::commands::interpreter::{interpreter, roots_of, with_hash_seed};
 use crate::commands::ours::current_dir;
+use crate::commands::settings_file;
 use crate::exit::{self, BUILD, Error, NOTHING, USAGE};
 use crate::options::{Context, RunOptions, new_run};
 use crate::places;
@@ -10,20 +12,19 @@ use crate::subscribers::{self, Expectation};
 use seatrial_engine::inbox;
 use seatrial_engine::pytest::{Lister, ListerRequest, ListerState};
 use seatrial_frameworks::pytest::helper::{BOOT, FirstPacket, Framework, Role, Rule, Settings, last_payload};
-use seatrial_frameworks::pytest::interpreter::{Interpreter, Place, find};
 use seatrial_model::{Bytes, Counts, Facts, Launch, Warm};
 use seatrial_plan::{Granularity, PytestPlan, Shape};
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A project's tests, and the Python that runs them.
 pub(crate) struct Suite {
     pub(crate) python: PathBuf,
     rule: Rule,
-    environment: Vec<(Bytes, Bytes)>,
-    cwd: PathBuf,
+    pub(crate) environment: Vec<(Bytes, Bytes)>,
+    pub(crate) cwd: PathBuf,
 }
 
 /// What the user wants of a run, beside what every command knows.
@@ -35,6 +36,10 @@ pub(crate) struct Wishes {
     pub(crate) strict: bool,
     /// Say what tests leave behind.
     pub(crate) explain: bool,
+    /// Patterns of files that tests are to write into the project.
+    pub(crate) write_back: Vec<String>,
+    /// Patterns of files that tests gather for later runs.
+    pub(crate) gather: Vec<String>,
 }
 
 /// A test that has taken longer has a fork of its own, which is a small part of that.
@@ -73,16 +78,21 @@ impl Suite {
             keep_visible: [vec![cwd.clone()], roots_of(&python)].concat(),
             passthrough: false,
             slots: wishes.slots,
-            write_back: Vec::new(),
+            write_back: wishes.write_back.clone(),
+            gather: wishes.gather.clone(),
             run: new_run(),
         });
-        let (environment, seed) = with_hash_seed(environment, settings.header.seed);
+        let (environment, seed) = with_hash_seed(environment, settings.header.seed, &python);
         let run = settings.header.run.to_string();
+        let fixtures = match rule.framework() {
+            Framework::Pytest => settings_file::run_fixtures(&cwd)?,
+            Framework::Unittest => Vec::new(),
+        };
         settings.strict = wishes.strict;
         let packet = |role| {
             let settings =
                 Settings { workers: settings.slots, run: &run, seed, granularity: wishes.granularity.name() };
-            FirstPacket { role, args, rule, settings }
+            FirstPacket { role, args, rule, settings, fixtures: &fixtures }
                 .encode()
                 .map_err(|error| Error::new(USAGE, error.to_string()))
         };
@@ -146,42 +156,4 @@ fn code(state: &ListerState, counts: &Counts, interrupted: bool) -> u8 {
             (code, _) => code,
         },
     }
-}
-
-fn interpreter(python: Option<&OsStr>, environment: &[(Bytes, Bytes)], cwd: &Path) -> Result<PathBuf, Error> {
-    let root = places::project_of(cwd);
-    let place = Place {
-        explicit: python.map(OsStr::as_bytes),
-        env: environment,
-        cwd: cwd.as_os_str().as_bytes(),
-        root: Some(root.as_os_str().as_bytes()),
-    };
-    let is_file = |path: &[u8]| Path::new(OsStr::from_bytes(path)).is_file();
-    let Interpreter { path, wants_uv, .. } =
-        find(&place, &is_file).map_err(|error| Error::new(USAGE, error.to_string()))?;
-    if let Some(directory) = wants_uv {
-        let text = format!("`{}` is a project of uv's without an environment yet", directory.to_text());
-        subscribers::warn(&text, Some("`uv sync` makes it; another Python is used now"));
-    }
-    Ok(cwd.join(OsString::from_vec(path.0)))
-}
-
-/// The directories that an interpreter lives on: its environment's, and that of the installation behind it.
-fn roots_of(python: &Path) -> Vec<PathBuf> {
-    let installation = python.canonicalize().unwrap_or_else(|_| python.to_path_buf());
-    [python, &installation].iter().filter_map(|path| Some(path.parent()?.parent()?.to_path_buf())).collect()
-}
-
-/// One hash seed for lister and warmers, so that sets have one order; the user's own, if there is one.
-fn with_hash_seed(mut environment: Vec<(Bytes, Bytes)>, seed: u64) -> (Vec<(Bytes, Bytes)>, u32) {
-    const NAME: &[u8] = b"PYTHONHASHSEED";
-    let own = environment.iter().find(|(name, _)| name.0 == NAME).map(|(_, value)| value.to_text());
-    if let Some(seed) = own.and_then(|text| text.parse().ok()) {
-        return (environment, seed);
-    }
-    environment.retain(|(name, _)| name.0 != NAME);
-    // Python takes 32 bits.
-    let seed = (seed & u64::from(u32::MAX)) as u32;
-    environment.push((Bytes(NAME.to_vec()), seed.to_string().into()));
-    (environment, seed)
 }

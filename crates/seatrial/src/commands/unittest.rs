@@ -54,8 +54,14 @@ struct Own {
 pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     let (mut own, theirs) = separate::<Own>(&args.args, &[]);
     own.options.show_passes |= theirs.iter().any(is_verbose);
-    let wishes =
-        Wishes { slots: own.jobs, granularity: Granularity::Test, strict: own.strict, explain: false };
+    let wishes = Wishes {
+        slots: own.jobs,
+        granularity: Granularity::Test,
+        strict: own.strict,
+        explain: false,
+        write_back: Vec::new(),
+        gather: Vec::new(),
+    };
     Suite::find(own.python.as_deref(), Rule::Unittest)?.run(&own.options, &theirs, wishes)
 }
 

@@ -13,6 +13,10 @@ mod options;
 mod output;
 mod past;
 mod pytest;
+mod pytest_files;
+mod pytest_fixtures;
+mod pytest_old;
+mod pytest_options;
 mod pytest_sharing;
 mod unittest;
 

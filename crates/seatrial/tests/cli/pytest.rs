@@ -22,7 +22,7 @@ pub(crate) fn outcomes(ran: &Ran) -> Vec<(String, String)> {
     all
 }
 
-fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
     all.iter().map(|(name, outcome)| ((*name).to_owned(), (*outcome).to_owned())).collect()
 }
 

@@ -62,7 +62,9 @@ fn values_are_not_taken_for_options() {
                 [("apart", format!("{option} {value}")), ("together", format!("{option}{value}"))]
             {
                 let args = read(&format!("{words} t"));
-                let expected = PytestArgs { pytest: bytes(&format!("{words} t")), ..PytestArgs::default() };
+                let config_file = (option == "-c").then(|| value.to_owned());
+                let expected =
+                    PytestArgs { config_file, pytest: bytes(&format!("{words} t")), ..PytestArgs::default() };
                 assert_eq!(args, expected, "{form}: {words}");
             }
         }

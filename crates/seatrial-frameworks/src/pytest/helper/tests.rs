@@ -4,13 +4,14 @@ use super::{
     BOOT, BOOT_MODULE, FirstPacket, How, Last, MAX_FIRST_PACKET, PYTEST, Role, Rule, SHARED, Settings, Slot,
     TestKey, TooLong, UNITTEST, function_key, payload_for, second_packet,
 };
+use crate::pytest::listing::ListedAll;
 use seatrial_model::Bytes;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 fn packet(role: Role, rule: Rule, args: &[Bytes]) -> Result<Vec<u8>, TooLong> {
     let settings = Settings { workers: 3, run: "r\"1", seed: 77, granularity: "auto" };
-    FirstPacket { role, args, rule, settings }.encode()
+    FirstPacket { role, args, rule, settings, fixtures: &[] }.encode()
 }
 
 fn read(packet: &[u8]) -> Value {
@@ -67,7 +68,8 @@ fn a_warmer_is_told_of_its_slot() {
     let input = json!({"workerid": "gw2", "seed": 1.5});
     for worker_input in [None, Some(&input)] {
         let settings = Settings { workers: 3, run: "r", seed: 77, granularity: "test" };
-        let packet = FirstPacket { role: Role::Warmer, args: &[], rule: Rule::Pytest, settings };
+        let packet =
+            FirstPacket { role: Role::Warmer, args: &[], rule: Rule::Pytest, settings, fixtures: &[] };
         let told = &read(&packet.encode_for(Slot { number: 2, worker_input }).expect("a packet"))["settings"];
         assert_eq!((&told["slot"], told.get("workerinput")), (&json!(2), worker_input));
     }
@@ -150,7 +152,16 @@ fn tests_whose_ids_may_change_travel_with_their_siblings() {
 #[test]
 fn a_second_packet_that_would_be_too_long_goes_without_imports() {
     let nodes = [json!({"workerid": "gw0"})];
-    let packet = |imports: &[String]| read(&second_packet(&nodes, imports));
+    let packet = |imports: &[String]| {
+        let found = ListedAll { imports: imports.to_vec(), ..ListedAll::default() };
+        let mut packet = read(&second_packet(&nodes, &found));
+        // Run-wide fixtures have a test of their own.
+        packet
+            .as_object_mut()
+            .expect("an object")
+            .retain(|key, _| ["nodes", "imports"].contains(&key.as_str()));
+        packet
+    };
     assert_eq!(packet(&["os".to_owned()]), json!({"nodes": nodes, "imports": ["os"]}));
     let many = vec!["a.module".repeat(10); MAX_FIRST_PACKET / 80];
     assert_eq!(packet(&many), json!({"nodes": nodes, "imports": []}));

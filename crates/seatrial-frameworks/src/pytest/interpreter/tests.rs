@@ -1,6 +1,6 @@
 //! Which Python is found in made-up worlds.
 
-use super::{Interpreter, NotFound, Place, Why, find};
+use super::{Interpreter, NotFound, Place, Wants, Why, find};
 use seatrial_model::Bytes;
 
 /// A world: variables as `NAME=VALUE`, and the files that are there.
@@ -118,27 +118,62 @@ fn a_name_that_leads_nowhere_is_an_error() {
 #[test]
 fn no_python_at_all() {
     let world = World::new(&[PATH], &[]);
-    assert_eq!(world.find(), Err(NotFound::Nowhere { wants_uv: None }));
-    assert_eq!(World::new(&[], &["/usr/bin/python3"]).find(), Err(NotFound::Nowhere { wants_uv: None }));
+    assert_eq!(world.find(), Err(NotFound::Nowhere { wants: None }));
+    assert_eq!(World::new(&[], &["/usr/bin/python3"]).find(), Err(NotFound::Nowhere { wants: None }));
     let world = World::new(&[], &["/home/p/uv.lock"]);
     let error = world.find().expect_err("nothing");
-    assert_eq!(error, NotFound::Nowhere { wants_uv: Some("/home/p".into()) });
-    assert!(error.to_string().contains("`uv sync` in `/home/p`"), "{error}");
+    assert_eq!(error, NotFound::Nowhere { wants: wants("uv") });
+    assert!(error.to_string().contains("`uv run seatrial pytest`"), "{error}");
+}
+
+fn wants(tool: &'static str) -> Option<Wants> {
+    Some(Wants { tool, directory: "/home/p".into() })
+}
+
+#[test]
+fn a_project_of_another_tool_without_its_environment() {
+    for (lock, tool) in
+        [("poetry.lock", "poetry"), ("pdm.lock", "pdm"), ("Pipfile.lock", "pipenv"), ("uv.lock", "uv")]
+    {
+        let lock = format!("/home/p/{lock}");
+        let found = World::new(&[PATH], &[lock.leak(), "/usr/bin/python3"]).find().expect("python3");
+        assert_eq!(found.wants, wants(tool));
+        let text =
+            found.wants.map(|wants| format!("{}; {}", wants.problem(), wants.mend())).unwrap_or_default();
+        assert!(
+            text.contains("`/home/p`") && text.contains(&format!("`{tool} run seatrial pytest`")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn uvs_environment_may_have_another_name() {
+    for (variable, python) in [
+        ("UV_PROJECT_ENVIRONMENT=env", "/home/p/env/bin/python"),
+        ("UV_PROJECT_ENVIRONMENT=/usr/local", "/usr/local/bin/python"),
+    ] {
+        let found = World::new(&[PATH, variable], &["/home/p/uv.lock", python, "/usr/bin/python3"]).find();
+        let found = found.expect("uv's");
+        assert_eq!((found.path, found.wants), (python.into(), None));
+        let other = World::new(&[PATH, variable], &[python, "/usr/bin/python3"]).find().expect("python3");
+        assert_eq!(other.path, "/usr/bin/python3".into(), "no project of uv's");
+    }
 }
 
 #[test]
 fn a_project_of_uv_without_its_environment() {
     let lock = "/home/p/uv.lock";
     let path = World::new(&[PATH], &[lock, "/usr/bin/python3"]).find().expect("python3");
-    assert_eq!((path.why, path.wants_uv), (Why::Path("python3"), Some("/home/p".into())));
+    assert_eq!((path.why, path.wants), (Why::Path("python3"), wants("uv")));
     let conda = World::new(&["CONDA_PREFIX=/c"], &[lock, "/c/bin/python"]).find().expect("conda's");
-    assert_eq!((conda.why, conda.wants_uv), (Why::Conda, Some("/home/p".into())));
+    assert_eq!((conda.why, conda.wants), (Why::Conda, wants("uv")));
     let made = World::new(&[PATH], &[lock, "/home/p/.venv/bin/python"]).find().expect("its own");
-    assert_eq!(made.wants_uv, None);
+    assert_eq!(made.wants, None);
     let active = World::new(&["VIRTUAL_ENV=/v"], &[lock, "/v/bin/python"]).find().expect("the active");
-    assert_eq!(active.wants_uv, None);
+    assert_eq!(active.wants, None);
     let above = World::new(&[PATH], &["/home/uv.lock", "/usr/bin/python3"]).find().expect("python3");
-    assert_eq!(above.wants_uv, None, "not the project's");
+    assert_eq!(above.wants, None, "not the project's");
 }
 
 #[test]

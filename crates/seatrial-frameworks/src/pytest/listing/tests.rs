@@ -68,15 +68,18 @@ fn the_rest_of_a_session() {
         ),
         (
             r#"{"listed":{"tests":10,"deselected":2,"exit":null}}"#,
-            Message::Listed(ListedAll { tests: 10, deselected: 2, exit: None, imports: Vec::new() }),
+            Message::Listed(ListedAll { tests: 10, deselected: 2, exit: None, ..ListedAll::default() }),
         ),
         (
             r#"{"listed":{"tests":0,"deselected":0,"exit":5}}"#,
-            Message::Listed(ListedAll { tests: 0, deselected: 0, exit: Some(5), imports: Vec::new() }),
+            Message::Listed(ListedAll { tests: 0, deselected: 0, exit: Some(5), ..ListedAll::default() }),
         ),
         (r#"{"synced":7}"#, Message::Other("synced".to_owned())),
         (r#"{"stop":"words"}"#, Message::Stop(text())),
-        (r#"{"finished":{"exit":1,"summary":"words"}}"#, Message::Finished { exit: 1, summary: text() }),
+        (
+            r#"{"finished":{"exit":1,"summary":"words","late":["words"]}}"#,
+            Message::Finished { exit: 1, summary: text(), late: vec![text()] },
+        ),
     ];
     for (told, expected) in all {
         assert_eq!(read(told), expected);
@@ -87,7 +90,7 @@ fn the_rest_of_a_session() {
 fn a_newer_helper_may_tell_more() {
     assert_eq!(read(r#"{"weather":{"rain":true}}"#), Message::Other("weather".to_owned()));
     assert_eq!(read(r#"{"stopped":1}"#), Message::Other("stopped".to_owned()));
-    let listed = ListedAll { tests: 1, deselected: 0, exit: None, imports: Vec::new() };
+    let listed = ListedAll { tests: 1, deselected: 0, exit: None, ..ListedAll::default() };
     assert_eq!(
         read(r#"{"listed":{"tests":1,"deselected":0,"exit":null,"more":[]}}"#),
         Message::Listed(listed)

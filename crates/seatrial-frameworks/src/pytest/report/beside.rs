@@ -33,7 +33,8 @@ pub fn beside(report: &Captured, tests: usize) -> Vec<Beside> {
 /// Whether a line without a test of this job is of a kind that this version knows.
 pub(super) fn is_known(line: &Line) -> bool {
     let late = line.late.is_some() && line.report.is_some();
-    line.test.is_none() && (late || line.unsafe_fixture.is_some() || line.coverage.is_some())
+    line.test.is_none()
+        && (late || line.unsafe_fixture.is_some() || line.coverage.is_some() || line.snapshots.is_some())
 }
 
 fn one(line: Line, raw: &[u8], heard: &[Heard]) -> Option<Beside> {

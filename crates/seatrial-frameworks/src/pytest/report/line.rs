@@ -15,6 +15,7 @@ pub(super) struct Line {
     #[serde(rename = "unsafe")]
     pub(super) unsafe_fixture: Option<Unsafe>,
     pub(super) coverage: Option<IgnoredAny>,
+    pub(super) snapshots: Option<IgnoredAny>,
     #[serde(default)]
     pub(super) start: bool,
     /// Tests that ran before this one in the same process of a checked batch.
