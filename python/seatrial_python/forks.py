@@ -189,7 +189,9 @@ class Forks(object):
         ran = share.take() if share is not None else None
         if ran is not None:
             lines.add({"coverage": ran})
-        shown = snapshots.used(self.warmer.session.config)
+        # unittest has no session, and no snapshots.
+        session = getattr(self.warmer, "session", None)
+        shown = snapshots.used(session.config) if session is not None else None
         if shown is not None:
             lines.add({"snapshots": shown})
         if self.ending is not None:

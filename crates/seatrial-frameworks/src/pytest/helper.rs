@@ -54,6 +54,7 @@ const SHARED: &[(&str, &str)] = &[
     source!("old"),
     source!("randomness"),
     source!("reports"),
+    source!("snapshots"),
     source!("wire"),
 ];
 
@@ -64,7 +65,6 @@ const PYTEST: &[(&str, &str)] = &[
     source!("keeper"),
     source!("lister"),
     source!("run_fixtures"),
-    source!("snapshots"),
     source!("stepwise"),
     source!("terminal"),
     source!("warm_up"),

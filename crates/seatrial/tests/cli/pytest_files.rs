@@ -75,7 +75,7 @@ fn regenerated_files_reach_the_project_when_it_is_asked_for() {
         assert_eq!(read(&world, &format!("test_a/{n}.yml")).as_deref(), Some(n));
     }
     world.write("both", "");
-    let ran = pytest(&world, &["--force-regen", "-n", "2"]).exits(1);
+    let ran = pytest(&world, &["--force-regen", "-n", "2", "--granularity", "test"]).exits(1);
     ran.tells("write-back conflict").tells("both.yml");
     assert_eq!(outcomes(&ran).iter().filter(|(_, outcome)| outcome == "error").count(), 2, "{ran:?}");
 }

@@ -5,12 +5,12 @@ use super::world;
 use seatrial_testkit::Ran;
 
 const BY_ORDER: &str = "\
-import random
+import os
 state = [0]
 def test_first(): state.append(1)
 def test_second(): assert len(state) == 2
-def test_third(): random.marked = True
-def test_fourth(): assert not hasattr(random, 'marked')
+def test_third(): os.environ['MARKED'] = '1'
+def test_fourth(): assert 'MARKED' not in os.environ
 def test_fifth(): deep.list.append(1)
 def test_sixth(): assert not deep.list
 class Deep: pass
