@@ -108,6 +108,8 @@ impl JobSpec {
 pub enum Round {
     /// In a process of its own.
     Alone,
+    /// In one process with the tests that ran before it in its process when it failed.
+    Same,
     /// In one process with all tests that come before it in its file.
     After,
     /// With the others of its job, as planned.

@@ -39,7 +39,9 @@ pub struct PytestPlan {
     /// How each job's tests are run.
     jobs: BTreeMap<JobId, Job>,
     /// Results that are not final, of tests that are run again.
-    kept: BTreeMap<TestRef, TestResult>,
+    kept: BTreeMap<TestRef, Vec<TestResult>>,
+    /// Tests whose result is final.
+    told: BTreeSet<TestRef>,
     repeats: Repeats,
     listed: bool,
     /// What has been said once.
@@ -72,6 +74,7 @@ impl PytestPlan {
             tests: Tests::default(),
             jobs: BTreeMap::new(),
             kept: BTreeMap::new(),
+            told: BTreeSet::new(),
             repeats: Repeats::default(),
             listed: false,
             said: BTreeSet::new(),
@@ -186,6 +189,10 @@ impl PytestPlan {
         match round {
             Round::Company => Some(self.spec(id, job, &places)),
             Round::Alone => Some(self.spec(id, &Job { how: alone, ..job.clone() }, &places)),
+            Round::Same => {
+                let how = How { batch: true, ..alone };
+                Some(self.spec(id, &Job { how, ..job.clone() }, &places))
+            }
             Round::After => {
                 if !job.repeats || !self.repeats.begin(&self.tests, &places) {
                     return None;
@@ -212,27 +219,28 @@ impl PytestPlan {
             }
             for (test, result) in tests.iter().zip(report::read(report, tests.len(), &end)) {
                 self.explain(test, &result, out);
-                // Of two results the lister is told the one that says what the verdict says.
-                let says =
-                    |outcome| verdicts.iter().all(|word| word.test != *test || word.outcome == outcome);
-                if result.ran && (says(result.outcome) || !self.kept.contains_key(test)) {
-                    self.kept.insert(test.clone(), result);
+                // A company that is run again for another test has had its results.
+                if result.ran && !self.told.contains(test) {
+                    self.kept.entry(test.clone()).or_default().push(result);
                 }
             }
         }
         for verdict in verdicts {
             let Some(at) = self.tests.place(&verdict.test) else { continue };
-            let result = self.kept.remove(&verdict.test);
-            self.repeats.ended(&self.tests, at, verdict, result.as_ref());
+            self.told.insert(verdict.test.clone());
+            let results = self.kept.remove(&verdict.test).unwrap_or_default();
+            let took = results.iter().map(|result| result.duration).max().unwrap_or_default();
+            self.repeats.ended(&self.tests, at, verdict, took);
             let test = self.tests.key(at);
-            // The engine may know better than the report: a time-out, a container that died.
-            let told = result.as_ref().filter(|result| result.replay && result.outcome == verdict.outcome);
+            // Of several results the lister is told the one that says what the verdict says. The engine may know better
+            // than all of them: a time-out, a container that died.
+            let told = results.iter().find(|result| result.replay && result.outcome == verdict.outcome);
             let message = match told {
                 Some(TestResult { lines, .. }) => replay::reports([(test, lines.as_slice())]),
                 None if verdict.outcome == Outcome::Cancelled => continue,
                 None => {
                     let words = verdict.reason.clone().unwrap_or_else(|| verdict.outcome.name().to_owned());
-                    replay::lost(test, &words, result.map(|result| result.duration).unwrap_or_default())
+                    replay::lost(test, &words, took)
                 }
             };
             out.push(PlanAction::Tell(message));

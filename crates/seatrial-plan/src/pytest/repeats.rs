@@ -2,7 +2,6 @@
 //! whether that is worth while: where tests simply fail, a few tries are enough to see it.
 
 use super::tests_of::Tests;
-use seatrial_frameworks::pytest::report::TestResult;
 use seatrial_model::{Outcome, TestRef, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,15 +39,8 @@ impl Repeats {
     }
 
     /// A test's result is final.
-    pub(super) fn ended(
-        &mut self,
-        tests: &Tests,
-        place: usize,
-        verdict: &Verdict,
-        result: Option<&TestResult>,
-    ) {
+    pub(super) fn ended(&mut self, tests: &Tests, place: usize, verdict: &Verdict, took: Duration) {
         let file = &tests.all()[place].file;
-        let took = result.map(|result| result.duration).unwrap_or_default();
         *self.took.entry(file.clone()).or_default() += took;
         if self.tried.remove(&verdict.test) && verdict.outcome != Outcome::Pass {
             *self.in_vain.entry(file.clone()).or_default() += 1;

@@ -1,9 +1,10 @@
 //! Jobs that report several tests, each by itself: what is decided of each of them, and what is run again.
 //!
 //! A bad test that ran after others in its process is run alone; one that is bad alone is run once more after all that
-//! come before it in its file. Whichever passes is order-dependent, and said to be.
+//! come before it in its file. One that then passes is order-dependent if it is bad once more where it was bad before;
+//! else it is flaky, and has failed unless the user allows retries.
 
-use super::settle::no_result;
+use super::settle::{no_result, told};
 use super::{JobResult, Live, Part, Phase, RunAction, RunMachine};
 use crate::retry;
 use seatrial_model::{Attempt, Event, JobId, JobSpec, Outcome, Output, Round, TestRef, Usage, Verdict};
@@ -19,8 +20,10 @@ struct Member {
     retried: u32,
     /// In whose company it runs next.
     round: Round,
-    /// A bad result that stands unless another company shows it to be order-dependent.
+    /// A bad result that stands unless it is shown to depend on the company.
     held: Option<Box<Held>>,
+    /// A good result in other company, while it is looked whether the bad one comes again where it came before.
+    good: Option<Box<Held>>,
 }
 
 /// A result before it is told.
@@ -28,7 +31,8 @@ struct Member {
 struct Held {
     verdict: Verdict,
     own: JobResult,
-    before: u32,
+    /// The tests that ran before it in the same process and might have left something there.
+    company: Vec<TestRef>,
 }
 
 /// What a try means for one of its tests.
@@ -37,14 +41,26 @@ enum Step {
     Wait,
     /// It is looked at in other company before anything is told.
     Hold(Round),
+    /// It is good in other company: is it bad again in the one before?
+    Confirm(Round),
     /// A bad try, and another one.
     Retry,
+    /// This is its result.
     Final,
+    /// What was held is its result.
+    Stand,
+    /// It is bad in one company and good in another.
+    ByOrder,
+    /// It is now good and now bad in the same company.
+    Flaky,
+    /// The run ends before it is known what it is.
+    GiveUp,
 }
 
 impl Members {
     pub(super) fn of(spec: &JobSpec) -> Self {
-        let member = Member { attempt: Attempt::FIRST, retried: 0, round: Round::Company, held: None };
+        let member =
+            Member { attempt: Attempt::FIRST, retried: 0, round: Round::Company, held: None, good: None };
         Self(spec.tests().iter().map(|test| (test.clone(), member.clone())).collect())
     }
 
@@ -59,30 +75,39 @@ impl Members {
         spec.tests().iter().filter_map(told).collect()
     }
 
-    /// The next round that has to be run, and its tests.
+    /// The next round that has to be run, and the tests to be run in it.
     fn next(&self) -> Option<(Round, Vec<TestRef>)> {
-        let round = self.0.values().map(|member| member.round).min()?;
-        let tests = self.0.iter().filter(|(_, member)| member.round == round);
-        Some((round, tests.map(|(test, _)| test.clone()).collect()))
+        let (first, member) = self.0.iter().min_by_key(|(_, member)| member.round)?;
+        if member.round == Round::Same {
+            let company = member.held.as_ref().map(|held| held.company.clone()).unwrap_or_default();
+            return Some((Round::Same, company.into_iter().chain([first.clone()]).collect()));
+        }
+        let tests = self.0.iter().filter(|(_, other)| other.round == member.round);
+        Some((member.round, tests.map(|(test, _)| test.clone()).collect()))
     }
 }
 
 impl Member {
-    fn step(&self, verdict: &Verdict, part: &Part, retries: Option<u32>) -> Step {
-        let Some(retries) = retries else { return Step::Final };
-        if !part.ran {
+    /// `retries`: none when the run ends.
+    fn step(&self, held: &Held, ran: bool, retries: Option<u32>) -> Step {
+        let outcome = held.verdict.outcome;
+        match (retries, &self.held) {
+            (None, Some(_)) => Step::GiveUp,
+            (None, None) => Step::Final,
+            (Some(_), Some(_)) if self.good.is_some() && !ran => Step::Stand,
+            (Some(_), Some(_)) if self.good.is_some() && outcome.is_bad() => Step::ByOrder,
+            (Some(_), Some(_)) if self.good.is_some() => Step::Flaky,
             // Something before it has ended the process: it will do so again.
-            if self.round == Round::After { Step::Final } else { Step::Wait }
-        } else if !verdict.outcome.is_bad() || verdict.outcome == Outcome::Cancelled {
-            Step::Final
-        } else if part.before > 0 {
-            Step::Hold(Round::Alone)
-        } else if self.round == Round::After {
-            Step::Final
-        } else if retry::after_try(verdict.outcome, self.retried, retries) {
-            Step::Retry
-        } else {
-            Step::Hold(Round::After)
+            (Some(_), Some(_)) if self.round == Round::After && !ran => Step::Stand,
+            (Some(_), _) if !ran => Step::Wait,
+            (Some(_), Some(first)) if outcome == Outcome::Pass => {
+                Step::Confirm(if first.company.is_empty() { Round::Alone } else { Round::Same })
+            }
+            (Some(_), _) if !outcome.is_bad() || outcome == Outcome::Cancelled => Step::Final,
+            (Some(_), Some(_)) if self.round == Round::After => Step::Stand,
+            (Some(_), None) if !held.company.is_empty() => Step::Hold(Round::Alone),
+            (Some(retries), _) if retry::after_try(outcome, self.retried, retries) => Step::Retry,
+            (Some(_), _) => Step::Hold(Round::After),
         }
     }
 }
@@ -111,24 +136,30 @@ impl RunMachine {
         for (held, part) in split(result) {
             let test = held.verdict.test.clone();
             let Some(mut member) = members.0.remove(&test) else { continue };
-            match member.step(&held.verdict, &part, open.then_some(self.settings.retries)) {
+            match member.step(&held, part.ran, open.then_some(self.settings.retries)) {
                 Step::Wait if progress => {
                     members.0.insert(test, member);
                 }
                 Step::Hold(round) => {
                     // Of two bad results the one that was alone says more.
-                    member.round = round;
-                    member.held = Some(Box::new(held));
+                    (member.round, member.held) = (round, Some(Box::new(held)));
+                    members.0.insert(test, member);
+                }
+                Step::Confirm(round) => {
+                    (member.round, member.good) = (round, Some(Box::new(held)));
                     members.0.insert(test, member);
                 }
                 Step::Retry => {
-                    told.push(self.bad_try(&mut member, held));
+                    told.push(bad_try(&mut member, held));
                     members.0.insert(test, member);
                 }
                 Step::Wait | Step::Final => {
                     let held = not_begun(held, part.ran, open);
-                    finals.push(self.decide(member, held, &mut told));
+                    finals.push(self.tell(&member, held, false, &mut told));
                 }
+                Step::Stand | Step::GiveUp => finals.push(self.give_up(test, member, &mut told)),
+                Step::ByOrder => finals.push(self.by_order(test, member, &mut told)),
+                Step::Flaky => finals.push(self.flaky(test, member, &mut told)),
             }
         }
         if !open {
@@ -178,7 +209,7 @@ impl RunMachine {
             match word {
                 Some(word) => {
                     let verdict = Verdict { test, ..word.clone() };
-                    finals.push(self.decide(member, Held::word(verdict), &mut told));
+                    finals.push(self.tell(&member, Held::word(verdict), false, &mut told));
                 }
                 None if member.held.is_none() && member.retried == 0 => self.counts.not_run += 1,
                 None => finals.push(self.give_up(test, member, &mut told)),
@@ -209,92 +240,84 @@ impl RunMachine {
         out.extend(told.into_iter().map(RunAction::Emit));
     }
 
-    /// It is not run again: what was held is the result.
+    /// It is not run again. What was held is the result, unless the run ends before it is known what that means.
     fn give_up(&mut self, test: TestRef, mut member: Member, told: &mut Vec<Event>) -> Verdict {
-        let held = member.held.take().map_or_else(
-            || {
+        match member.held.take() {
+            Some(held) if self.phase == Phase::Open => self.tell(&member, *held, false, told),
+            held => {
+                told.extend(held.map(|held| bad_try(&mut member, *held)));
                 let reason = Some("the run ended before it was tried again".to_owned());
-                Held::word(Verdict { test, outcome: Outcome::Cancelled, reason })
-            },
-            |held| *held,
-        );
-        self.decide(member, held, told)
+                let word = Held::word(Verdict { test, outcome: Outcome::Cancelled, reason });
+                self.tell(&member, word, false, told)
+            }
+        }
     }
 
-    /// The final word about a member; what was held makes a pass an order-dependent one.
-    fn decide(&mut self, mut member: Member, mut last: Held, told: &mut Vec<Event>) -> Verdict {
-        let mut order_dependent = false;
-        match member.held.take() {
-            Some(first)
-                if last.verdict.outcome == Outcome::Pass
-                    && (member.round == Round::After || member.retried == 0) =>
-            {
-                let after = member.round == Round::After;
-                if after && self.settings.strict {
-                    last =
-                        first.with_reason("it passes after the tests before it in its file: order-dependent");
-                } else {
-                    let others = first.before;
-                    last.verdict.reason = Some(if after {
-                        "order-dependent: fails alone, passes after the tests before it in its file"
-                            .to_owned()
-                    } else {
-                        format!(
-                            "order-dependent: passes alone, failed after {others} other tests in one process"
-                        )
-                    });
-                    order_dependent = true;
-                    told.push(self.bad_try(&mut member, *first));
-                }
-            }
-            // Of two bad results the first is the one that ran with nobody else.
-            Some(first) if last.verdict.outcome.is_bad() && member.round == Round::After => last = *first,
-            Some(_) | None => {}
+    /// It is bad in one company and good in another, each time.
+    fn by_order(&mut self, test: TestRef, mut member: Member, told: &mut Vec<Event>) -> Verdict {
+        let (Some(held), Some(mut good)) = (member.held.take(), member.good.take()) else {
+            return self.give_up(test, member, told);
+        };
+        let others = held.company.len();
+        if others > 0 {
+            let how = format!("passes alone, failed after {others} other tests in one process");
+            good.verdict.reason = Some(format!("order-dependent: {how}"));
+        } else if self.settings.strict {
+            let how = "it passes after the tests before it in its file: order-dependent";
+            return self.tell(&member, held.with_reason(how), false, told);
+        } else {
+            let how = "fails alone, passes after the tests before it in its file";
+            good.verdict.reason = Some(format!("order-dependent: {how}"));
         }
+        told.push(bad_try(&mut member, *held));
+        self.tell(&member, *good, true, told)
+    }
+
+    /// Nothing has changed between a bad try and a good one: a second chance is the user's to give.
+    fn flaky(&mut self, test: TestRef, mut member: Member, told: &mut Vec<Event>) -> Verdict {
+        let (Some(held), Some(good)) = (member.held.take(), member.good.take()) else {
+            return self.give_up(test, member, told);
+        };
+        if self.settings.retries == 0 {
+            return self.tell(&member, held.with_reason("flaky: run again, it passed"), false, told);
+        }
+        told.push(bad_try(&mut member, *held));
+        self.tell(&member, *good, false, told)
+    }
+
+    /// The final word about a member.
+    fn tell(&mut self, member: &Member, last: Held, order_dependent: bool, told: &mut Vec<Event>) -> Verdict {
         self.tally(last.verdict.outcome, member.retried > 0 && !order_dependent);
         self.counts.order_dependent += u32::from(order_dependent);
         let verdict = last.verdict.clone();
-        told.push(last.told(member.attempt, true, order_dependent));
+        told.push(last.event(member.attempt, true, order_dependent));
         verdict
     }
+}
 
-    /// A try that is not the last.
-    fn bad_try(&self, member: &mut Member, held: Held) -> Event {
-        let event = held.told(member.attempt, false, false);
-        member.attempt = member.attempt.next();
-        member.retried += 1;
-        member.round = Round::Alone;
-        event
-    }
+/// A try that is not the last.
+fn bad_try(member: &mut Member, held: Held) -> Event {
+    let event = held.event(member.attempt, false, false);
+    member.attempt = member.attempt.next();
+    member.retried += 1;
+    (member.round, member.held) = (Round::Alone, None);
+    event
 }
 
 impl Held {
     fn word(verdict: Verdict) -> Self {
-        Self { verdict, own: JobResult::default(), before: 0 }
+        Self { verdict, own: JobResult::default(), company: Vec::new() }
     }
 
-    fn with_reason(mut self, more: &str) -> Self {
+    fn with_reason(mut self: Box<Self>, more: &str) -> Self {
         let reason = self.verdict.reason.take().filter(|reason| !reason.is_empty());
         self.verdict.reason =
             Some(reason.map_or_else(|| more.to_owned(), |reason| format!("{reason}; {more}")));
-        self
+        *self
     }
 
-    fn told(self, attempt: Attempt, last: bool, order_dependent: bool) -> Event {
-        let Verdict { test, outcome, reason } = self.verdict;
-        let JobResult { end, usage, output, notes, .. } = self.own;
-        Event::AttemptFinished {
-            test,
-            attempt,
-            outcome,
-            reason,
-            end,
-            usage,
-            output,
-            last,
-            order_dependent,
-            notes,
-        }
+    fn event(self, attempt: Attempt, last: bool, order_dependent: bool) -> Event {
+        told(self.verdict, attempt, (last, order_dependent), self.own)
     }
 }
 
@@ -317,6 +340,7 @@ fn split(result: JobResult) -> Vec<(Held, Part)> {
     let speaker = verdicts.iter().position(|verdict| verdict.outcome.is_bad()).unwrap_or(0);
     let mut said = Some((output, notes));
     let mut parts = parts.into_iter();
+    let mut ran: Vec<TestRef> = Vec::new();
     let whole = usage.wall;
     let share = whole / u32::try_from(verdicts.len()).unwrap_or(u32::MAX).max(1);
     let split = verdicts.into_iter().enumerate().map(|(index, verdict)| {
@@ -331,8 +355,12 @@ fn split(result: JobResult) -> Vec<(Held, Part)> {
             // A test that plays with the clock may have measured anything.
             usage.wall = if wall > whole { share } else { wall };
         }
-        let before = part.before;
-        (Held { verdict, own: JobResult { end, usage, output, notes, ..JobResult::default() }, before }, part)
+        let company = ran[ran.len().saturating_sub(part.before as usize)..].to_vec();
+        if part.ran {
+            ran.push(verdict.test.clone());
+        }
+        let own = JobResult { end, usage, output, notes, ..JobResult::default() };
+        (Held { verdict, own, company }, part)
     });
     split.collect()
 }

@@ -146,7 +146,7 @@ impl RunMachine {
         if let Some(verdict) = verdicts.into_iter().next() {
             live.owed = Some(verdict.test.clone());
             let own = JobResult { end, usage, output, notes, ..JobResult::default() };
-            out.push(RunAction::Emit(told(verdict, live.attempt, false, own)));
+            out.push(RunAction::Emit(told(verdict, live.attempt, (false, false), own)));
         }
     }
 
@@ -181,7 +181,7 @@ impl RunMachine {
                 if index == speaker { said.take().unwrap_or_default() } else { Default::default() };
             let usage = if index == 0 { usage } else { Default::default() };
             let own = JobResult { end, usage, output, notes, ..JobResult::default() };
-            out.push(RunAction::Emit(told(verdict, attempt, true, own)));
+            out.push(RunAction::Emit(told(verdict, attempt, (true, false), own)));
         }
         self.heed_max_fail(out);
     }
@@ -221,7 +221,12 @@ pub(super) fn no_result(test: TestRef) -> Verdict {
 }
 
 /// The report of one verdict, with what of its job's result goes with it.
-fn told(verdict: Verdict, attempt: Attempt, last: bool, own: JobResult) -> Event {
+pub(super) fn told(
+    verdict: Verdict,
+    attempt: Attempt,
+    (last, order_dependent): (bool, bool),
+    own: JobResult,
+) -> Event {
     let Verdict { test, outcome, reason } = verdict;
     let JobResult { end, usage, output, notes, .. } = own;
     Event::AttemptFinished {
@@ -233,7 +238,7 @@ fn told(verdict: Verdict, attempt: Attempt, last: bool, own: JobResult) -> Event
         usage,
         output,
         last,
-        order_dependent: false,
+        order_dependent,
         notes,
     }
 }

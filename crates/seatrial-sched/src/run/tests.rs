@@ -187,6 +187,7 @@ fn text(action: &RunAction) -> String {
             let round = match round {
                 Round::Company => "in company",
                 Round::Alone => "alone",
+                Round::Same => "the same",
                 Round::After => "after others",
             };
             format!("ask {} {} {round}", letter(*job), tests.join("+"))

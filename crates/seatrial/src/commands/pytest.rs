@@ -54,6 +54,9 @@ struct Own {
     /// Say which tests leave something behind in their process, and what
     #[arg(long)]
     explain: bool,
+    /// Jobs at once, as `--slots` and pytest-xdist's `-n`
+    #[arg(short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
     #[command(flatten)]
     options: RunOptions,
 }
@@ -111,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     }
     let granularity = Granularity::from(own.granularity);
     let wishes = Wishes {
-        slots: slots(&split),
+        slots: own.jobs.or_else(|| slots(&split)),
         granularity,
         strict: granularity == Granularity::Test,
         explain: own.explain,

@@ -171,3 +171,31 @@ fn a_wrong_file_is_refused_with_its_line() {
     world.write("test_a.py", "def test_it(): pass\n");
     pytest(&world, &[]).exits(2).tells("seatrial.toml").tells("line 3").tells("scop").hides("passed");
 }
+
+#[test]
+fn a_test_that_is_bad_once_is_flaky_and_not_order_dependent() {
+    let world = world();
+    // The state that changes between tries lies outside all containers.
+    world.write(
+        "servers.py",
+        "import socket, threading\ndef serve(server):\n  n = 0\n  while True:\n    client = server.accept()[0]\n    n += 1\n    client.send(b'%d' % n)\n    client.close()\ndef start():\n  server = socket.create_server(('127.0.0.1', 0))\n  threading.Thread(target=serve, args=(server,), daemon=True).start()\n  yield {'port': server.getsockname()[1]}\n",
+    );
+    world.write(
+        "seatrial.toml",
+        "[[fixtures]]\nname = \"count\"\nscope = \"run\"\nfunction = \"servers:start\"\n",
+    );
+    world.write(
+        "test_a.py",
+        "import socket\ndef test_before(): pass\ndef test_it(count):\n  with socket.create_connection(('127.0.0.1', count['port'])) as s: assert s.recv(9) != b'1'\n",
+    );
+    let failed = pairs(&[("test_before", "pass"), ("test_it", "fail")]);
+    for granularity in ["auto", "test"] {
+        let ran = pytest(&world, &["--granularity", granularity]).exits(1);
+        assert_eq!(outcomes(&ran), failed, "{granularity}: {ran:?}");
+        ran.tells("flaky: run again, it passed");
+        let retried = pytest(&world, &["--granularity", granularity, "--retries", "1"]).exits(0);
+        let tries = retried.events_of("attempt-finished");
+        assert_eq!(tries.iter().filter(|event| event["last"] == false).count(), 1, "{retried:?}");
+        assert!(tries.iter().all(|event| event["order_dependent"] != true), "{retried:?}");
+    }
+}

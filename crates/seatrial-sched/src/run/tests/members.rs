@@ -30,7 +30,11 @@ fn a_test_that_fails_in_company_only_is_order_dependent() {
          again a:pytest,y                   =>
          n0 wants 1                         => n0 gets a#2
          n0 starts a#2                      =>
-         n0 ends a#2 y:pass                 => settled a reported pass, y#1 fail*, y#2 pass by order, complete",
+         n0 ends a#2 y:pass                 => settled a reported, ask a x+y the same
+         again a:pytest,x,y                 =>
+         n0 wants 1                         => n0 gets a#3
+         n0 starts a#3                      =>
+         n0 ends a#3 x:pass y:fail^1        => settled a reported pass, y#1 fail*, y#2 pass by order, complete",
         "2 passed, 1 order-dependent",
     );
 }
@@ -47,13 +51,67 @@ fn a_test_that_passes_only_after_others_is_order_dependent() {
              again a:pytest,x,y         =>
              n0 wants 1                 => n0 gets a#2
              n0 starts a#2              =>
-             n0 ends a#2 x:pass y:pass^1 => {end}, complete"
+             n0 ends a#2 x:pass y:pass^1 => settled a reported, ask a y alone
+             again a:pytest,y           =>
+             n0 wants 1                 => n0 gets a#3
+             n0 starts a#3              =>
+             n0 ends a#3 y:fail         => {end}, complete"
         )
     };
     let by_order = transcript("settled a reported pass, y#1 fail*, y#2 pass by order");
     check(PLAIN, &by_order, "1 passed, 1 order-dependent");
     // Who asked for strictness is told, and the test has failed.
     check(STRICT, &transcript("settled a reported fail, y#1 fail"), "1 failed");
+}
+
+#[test]
+fn a_test_that_is_bad_once_is_flaky_and_not_order_dependent() {
+    let in_company = |end: &str| {
+        format!(
+            "add a:pytest,x,y               =>
+             planned                        =>
+             n0 wants 3                     => n0 gets a#1
+             n0 ends a#1 x:pass y:fail^1    => settled a reported pass, x#1 pass, ask a y alone
+             again a:pytest,y               => n0 gets a#2
+             n0 ends a#2 y:pass             => settled a reported, ask a x+y the same
+             again a:pytest,x,y             => n0 gets a#3
+             n0 ends a#3 x:pass y:pass^1    => {end}, complete"
+        )
+    };
+    check(PLAIN, &in_company("settled a reported fail, y#1 fail"), "1 passed, 1 failed");
+    // A second chance was asked for.
+    check(RETRY, &in_company("settled a reported pass, y#1 fail*, y#2 pass"), "2 passed, 1 flaky");
+
+    let alone = "add a:pytest,y                 =>
+                 planned                        =>
+                 n0 wants 3                     => n0 gets a#1
+                 n0 ends a#1 y:fail             => settled a reported, ask a y after others
+                 again a:pytest,x,y             => n0 gets a#2
+                 n0 ends a#2 x:pass y:pass^1    => settled a reported, ask a y alone
+                 again a:pytest,y               => n0 gets a#3
+                 n0 ends a#3 y:pass             => settled a reported fail, y#1 fail, complete";
+    check(PLAIN, alone, "1 failed");
+    check(STRICT, alone, "1 failed");
+}
+
+#[test]
+fn what_cannot_be_confirmed_has_failed() {
+    let transcript = |third: &str| {
+        format!(
+            "add a:pytest,x,y               =>
+             planned                        =>
+             n0 wants 3                     => n0 gets a#1
+             n0 ends a#1 x:pass y:fail^1    => settled a reported pass, x#1 pass, ask a y alone
+             again a:pytest,y               => n0 gets a#2
+             n0 ends a#2 y:pass             => settled a reported, ask a x+y the same
+             {third}, y#1 fail, complete"
+        )
+    };
+    check(PLAIN, &transcript("again a not => settled a  fail"), "1 passed, 1 failed");
+    // The company died before its turn.
+    let died = "again a:pytest,x,y => n0 gets a#3
+                n0 ends a#3 x:crash y:error? => settled a reported fail";
+    check(PLAIN, &transcript(died), "1 passed, 1 failed");
 }
 
 #[test]
@@ -164,8 +222,8 @@ fn a_run_that_ends_waits_for_nothing() {
          n0 ends a#1 x:fail y:error?        => settled a reported, ask a x after others
          again a not                        => settled a  fail, x#1 fail, ask a y in company
          again a:pytest,y                   =>
-         again b:pytest,z                   => settled b  fail, z#1 fail, complete",
-        "1 passed, 2 failed, 3 not run",
+         again b:pytest,z                   => settled b  cancelled, z#1 fail*, z#2 cancelled, complete",
+        "1 passed, 1 failed, 4 not run",
     );
     check(
         PLAIN,
