@@ -122,17 +122,6 @@ def quiet_coverage(config):
         controller.testnodedown = lambda node, error: None
 
 
-def slot_settings(packet):
-    """The packet's settings with this slot's number and its part of `nodes`: one packet serves all slots."""
-    settings = dict(packet["settings"])
-    number = int(os.environ.pop("SEATRIAL_SLOT", settings.get("slot") or 0))
-    settings["slot"] = number
-    nodes = packet.get("nodes") or []
-    if number < len(nodes):
-        settings.setdefault("workerinput", nodes[number])
-    return settings
-
-
 def become_worker(config, settings):
     """Makes this session a worker's. Called before plug-ins are configured."""
     number = settings.get("slot", 0)
