@@ -41,6 +41,7 @@ class Checks(object):
         # The first file asks where temporary files go; that is no change.
         self.temporary = tempfile.gettempdir()
         tempfile._get_candidate_names()
+        self.stamp = None
         self.own_mount = is_overlay(os.getcwd())
         # User code has run since the picture was taken.
         self.is_old = True
@@ -104,9 +105,10 @@ class Checks(object):
             "sys.meta_path": list(sys.meta_path),
             "signal handlers": [signal.getsignal(number) for number in SIGNALS],
             "timer": signal.getitimer(signal.ITIMER_REAL)[1] or signal.getitimer(signal.ITIMER_REAL)[0] > 0,
-            "threads": len(os.listdir("/proc/self/task")),
+            # A directory for each thread, each of which counts as a link.
+            "threads": os.stat("/proc/self/task").st_nlink,
             "child processes": has_children(),
-            "open descriptors": os.listdir("/proc/self/fd"),
+            "open descriptors": descriptors(),
             "locale": locale.setlocale(locale.LC_ALL),
             "warning filters": list(warnings.filters),
             "hooks": (
@@ -114,11 +116,20 @@ class Checks(object):
                 sys.getprofile(), sys.getrecursionlimit(), gc.isenabled(), sys.stdin, sys.__stdout__, sys.__stderr__,
             ),
             "logging": logs(),
-            "temporary files": sorted(os.listdir(self.temporary)),
+            "temporary files": self.temporary_files(),
         }
         if self.own_mount:
             facts["files"] = used(".")
         return facts
+
+    def temporary_files(self):
+        """Their names, looked up when the directory has changed."""
+        facts = os.stat(self.temporary)
+        # Times move in steps of some milliseconds; sizes of directories in memory count the entries.
+        stamp = (facts.st_mtime_ns, facts.st_size, facts.st_nlink)
+        if stamp != self.stamp:
+            self.stamp, self.names = stamp, sorted(os.listdir(self.temporary))
+        return self.names
 
     def change(self):
         """What has changed, in words, or None."""
@@ -139,6 +150,11 @@ class Checks(object):
             if not same(now, before) and not (name in PATCHED and only_more(now, before)):
                 return name
         return None
+
+
+def descriptors():
+    """How many there are; before Linux 6.2, which tells that, their numbers."""
+    return os.stat("/proc/self/fd").st_size or os.listdir("/proc/self/fd")
 
 
 def same(now, before):

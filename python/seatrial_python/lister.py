@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 
-from seatrial_python import contract, coverage_share, hazards, imports, listing, reports, run_fixtures
+from seatrial_python import contract, coverage_share, hazards, imports, invitation, listing, reports, run_fixtures
 from seatrial_python import snapshots, stepwise, terminal, wire
 
 BATCH = 500
@@ -18,6 +18,7 @@ BATCH = 500
 def main(packet, channel):
     """Runs the session; returns the exit status of the process, which is 0 when all was told."""
     messages = wire.Messages(channel)
+    inherited = invitation.reserve()
     try:
         import pytest
     except ImportError as error:
@@ -28,7 +29,8 @@ def main(packet, channel):
         return 0
     hazards.quiet_libraries()
     definitions = packet.get("fixtures") or []
-    plugin = Lister(messages, packet["settings"], run_fixtures.RunFixtures(definitions, channel))
+    origin = invitation.Origin(packet, inherited)
+    plugin = Lister(messages, packet["settings"], origin, run_fixtures.RunFixtures(definitions, channel))
     try:
         exit = int(pytest.main(list(packet["args"]), plugins=[plugin, run_fixtures.plugin(definitions, {})]))
     except BaseException:
@@ -62,13 +64,15 @@ def greeting(version, config):
 
 
 
-
 class Lister(object):
     """The plug-in of the lister's session."""
 
-    def __init__(self, messages, settings, run_fixtures):
+    def __init__(self, messages, settings, origin, run_fixtures):
         self.messages = messages
         self.settings = settings
+        self.origin = origin
+        # Why this session is not forked for slots.
+        self.refusal = None
         self.run_fixtures = run_fixtures
         self.late = []
         self.sink = terminal.Sink()
@@ -119,6 +123,8 @@ class Lister(object):
         self.config = session.config
         facts = greeting(pytest.__version__, session.config)
         facts["nodes"] = contract.workers_inputs(session.config, self.settings)
+        self.refusal = self.origin.refusal(session.config)
+        facts["forks"] = self.refusal is None
         self.messages.send({"hello": facts})
         self.greeted = True
         self.imports = imports.Imports()
@@ -210,6 +216,9 @@ class Lister(object):
         if exit is None and self.imports is not None:
             files = {key[2] for key in self.items if len(key) == 3}
             facts["imports"] = [wire.clean(name) for name in self.imports.names(files)]
+            self.refusal = self.refusal or self.origin.late_refusal(self.config)
+            facts["forks"] = self.refusal is None
+            facts["refusal"] = self.refusal and wire.clean(self.refusal)
         self.messages.send({"listed": facts})
         self.listed = True
 
@@ -222,6 +231,9 @@ class Lister(object):
             if "reports" in message:
                 for test in message["reports"]:
                     self.replay(session, test)
+            elif "invitation" in message:
+                guest = invitation.Invitation(message["invitation"], self.messages.descriptors)
+                invitation.accept(self, session, guest)
             elif "lost" in message:
                 self.replay_lost(message["lost"])
             elif "end" in message:

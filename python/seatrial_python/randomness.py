@@ -29,3 +29,17 @@ class State(object):
         """In a fork: the state that plain pytest would have, if the project has set it."""
         if self.seeded is not None:
             random.setstate(self.seeded)
+
+    def settle(self):
+        """Before a fork that goes on as this process would: what to give to `resume` there."""
+        self.look()
+        return random.getstate()
+
+    def resume(self, state):
+        """In that fork."""
+        if self.seeded is not None:
+            random.setstate(state)
+            return
+        random.seed()
+        self.words = None
+        self.look()

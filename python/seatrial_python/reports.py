@@ -2,6 +2,8 @@
 
 import builtins
 import importlib
+import mmap
+import struct
 import warnings
 
 from seatrial_python import wire
@@ -74,24 +76,68 @@ def replay_warning(config, data):
 class Lines(object):
     """Collects a test's lines and writes them to its report pipe.
 
-    Lines wait in memory until `flush`, because a packet of lines costs the engine one wake-up. They go out
-    at once where a later death must not take them along: the start in a batch, and everything that failed.
+    Lines wait in memory until `flush`, because a packet of lines costs the engine one wake-up. Where a later death must
+    not take them along (the start in a batch, and everything that failed) they are laid on the shelf, if there is
+    one: memory that the warmer shares.
     """
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor, shelf=None):
         self.descriptor = descriptor
+        self.shelf = shelf
         self.waiting = []
 
     def add(self, line):
         """Keeps one line."""
         self.waiting.append(wire.encode(line))
 
+    def keep(self):
+        """Makes sure of what is kept, whatever becomes of this process."""
+        if self.shelf is None:
+            self.flush()
+        elif self.waiting:
+            self.waiting.append(b"")
+            raw = b"\n".join(self.waiting)
+            self.waiting = []
+            if not self.shelf.lay(raw):
+                wire.write_all(self.descriptor, self.shelf.take() + raw)
+
     def flush(self):
         """Writes what is kept."""
+        raw = self.shelf.take() if self.shelf is not None else b""
         if self.waiting:
             self.waiting.append(b"")
-            wire.write_all(self.descriptor, b"\n".join(self.waiting))
+            raw += b"\n".join(self.waiting)
             self.waiting = []
+        if raw:
+            wire.write_all(self.descriptor, raw)
+
+
+class Shelf(object):
+    """Memory that a process shares with those that it forks, and with the slot's first process: what lies there outlives
+    them. The first four bytes say how much it is."""
+
+    SIZE = 128 * 1024
+    LENGTH = struct.Struct("<I")
+
+    def __init__(self, descriptor):
+        self.memory = mmap.mmap(descriptor, self.SIZE)
+        self.take()
+
+    def lay(self, raw):
+        """Adds bytes; False if there is no room."""
+        end = self.LENGTH.unpack_from(self.memory)[0]
+        start = self.LENGTH.size + end
+        if start + len(raw) > self.SIZE:
+            return False
+        self.memory[start:start + len(raw)] = raw
+        self.LENGTH.pack_into(self.memory, 0, end + len(raw))
+        return True
+
+    def take(self):
+        """What lies there; then it is empty."""
+        end = self.LENGTH.unpack_from(self.memory)[0]
+        self.LENGTH.pack_into(self.memory, 0, 0)
+        return self.memory[self.LENGTH.size:self.LENGTH.size + end]
 
 
 class Sender(object):
@@ -116,7 +162,7 @@ class Sender(object):
         self.lines.add({"test": self.position, "report": serialise(self.config, report)})
         if report.outcome == "failed":
             self.failed = True
-            self.lines.flush()
+            self.lines.keep()
 
     def pytest_warning_recorded(self, warning_message, when, nodeid):
         """A warning that pytest caught."""

@@ -56,11 +56,12 @@ class Warmer(object):
         self.modules = {}
         self.wide = None
         self.threads = False
+        self.random = None
+        self.shelf = reports.Shelf(forks.LAST)
         self.set = 0
-        kind = type(self)
-        for function in (kind.pytest_cmdline_main, kind.pytest_sessionstart, kind.pytest_runtestloop):
+        for function in (Warmer.pytest_cmdline_main, Warmer.pytest_sessionstart, Warmer.pytest_runtestloop):
             pytest.hookimpl(tryfirst=True)(function)
-        pytest.hookimpl(hookwrapper=True)(kind.pytest_fixture_setup)
+        pytest.hookimpl(hookwrapper=True)(Warmer.pytest_fixture_setup)
 
     # -- the session
 
@@ -75,6 +76,11 @@ class Warmer(object):
 
     def pytest_cmdline_main(self, config):
         """Before plug-ins are configured. What comes before this does not wait for the lister."""
+        contract.start_no_workers(config)
+        self.take_findings(config)
+
+    def take_findings(self, config):
+        """What the lister has found out for all."""
         if self.findings is None:
             self.findings = wire.decode(self.socket.recv(1 << 20).decode() or "null")
         if self.findings is None:
@@ -86,7 +92,6 @@ class Warmer(object):
         os.environ.update(self.findings.get("environment") or {})
         if self.settings["slot"] < len(nodes):
             self.settings.setdefault("workerinput", nodes[self.settings["slot"]])
-        contract.start_no_workers(config)
         contract.become_worker(config, self.settings)
 
     def pytest_sessionstart(self, session):
@@ -106,6 +111,12 @@ class Warmer(object):
 
     def pytest_runtestloop(self, session):
         """Serves jobs until the channel is closed."""
+        self.begin(session)
+        self.serve()
+        return True
+
+    def begin(self, session):
+        """All that comes before the first job."""
         self.session = session
         config = session.config
         self.sender = reports.Sender(config)
@@ -119,12 +130,14 @@ class Warmer(object):
             # One base directory, made before any fork.
             factory.getbasetemp()
         warm_up.run(session)
-        self.random = randomness.State()
+        self.random = self.random or randomness.State()
         self.checks = checks.Checks(str(getattr(config, "rootpath", None) or config.rootdir))
         self.forks = forks.Forks(self)
         self.wide.ran_user_code = True
-        gc.collect()
-        gc.freeze() if hasattr(gc, "freeze") else None
+
+    def serve(self):
+        """Jobs until the channel is closed, then the end."""
+        self.settle()
         while True:
             fields = self.channel.receive()
             if fields is None:
@@ -133,7 +146,11 @@ class Warmer(object):
         self.leave(None)
         self.tell_coverage(self.lines())
         self.served = True
-        return True
+
+    def settle(self):
+        """What is there now is not looked through in each fork."""
+        gc.collect()
+        gc.freeze() if hasattr(gc, "freeze") else None
 
     def silence(self, config):
         """Takes out what the lister's session does."""
@@ -278,7 +295,7 @@ class Warmer(object):
 
     def lines(self):
         """Lines for the report pipe of the job's set."""
-        return reports.Lines(4 + 3 * self.set + 2)
+        return reports.Lines(4 + 3 * self.set + 2, self.shelf)
 
     def tell(self, lines):
         """Writes lines of the warmer's own."""
@@ -297,3 +314,22 @@ class Warmer(object):
         if ran is not None:
             lines.add({"coverage": ran})
             lines.flush()
+
+
+class Guest(Warmer):
+    """A warmer that was forked from the lister: plug-ins are configured, and files are collected."""
+
+    # The lister's parser knows the options.
+    pytest_addoption = None
+
+    def __init__(self, channel, settings, random, modules):
+        super(Guest, self).__init__(channel, {"settings": settings})
+        self.random = random
+        self.modules = modules
+
+    def settle(self):
+        """The lister has done it: a look at all of its memory would copy that."""
+
+    def collect(self, file):
+        """A file that has been collected already."""
+        return self.modules.get(file, ({}, None))

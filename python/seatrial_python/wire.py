@@ -7,8 +7,12 @@ bring back, and says so where it cannot: an object that JSON does not know becom
 import json
 import os
 import re
+import socket
+import struct
 
 PACKET = 96 * 1024
+# Room for the descriptors of one packet.
+DESCRIPTORS = socket.CMSG_SPACE(4 * 32)
 LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -23,7 +27,7 @@ def clean(text):
 
 def encode(value):
     """One line of JSON in UTF-8, without its line end."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=foreign)
+    text = ENCODER.encode(value)
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
@@ -40,6 +44,10 @@ def foreign(value):
         return {"$repr": repr(value)}
     except Exception as error:
         return {"$repr": "<%s, whose repr raised %s>" % (type(value).__name__, type(error).__name__)}
+
+
+# `json.dumps` would make one for each line.
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=foreign)
 
 
 class Told(object):
@@ -71,6 +79,8 @@ class Messages(object):
 
     def __init__(self, channel):
         self.channel = channel
+        # Those that came with the message received last.
+        self.descriptors = []
 
     def send(self, message):
         """Sends all of it, waiting where the other end is slow."""
@@ -84,10 +94,14 @@ class Messages(object):
     def receive(self):
         """The next message, or None when the other end is closed."""
         parts = []
+        self.descriptors = []
         while True:
-            packet = self.channel.recv(PACKET + 1)
+            packet, others, _, _ = self.channel.recvmsg(PACKET + 1, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
             if not packet:
                 return None
+            for level, kind, raw in others:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    self.descriptors += struct.unpack("=%di" % (len(raw) // 4), raw[:len(raw) // 4 * 4])
             parts.append(packet[1:])
             if packet[:1] == b".":
                 return decode(b"".join(parts))

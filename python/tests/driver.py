@@ -11,6 +11,7 @@ import select
 import socket
 import subprocess
 import sys
+import tempfile
 import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -48,12 +49,17 @@ class Process(object):
     """A started interpreter with its channel on 3 and pipes from 4 on."""
 
     def __init__(self, role, args, cwd, settings, rule="pytest", python=None, env=None, pipes=0, nodes=(), slot=None,
-                 boot="boot.py"):
+                 boot="boot.py", shelf=False):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         pairs = [os.pipe() for _ in range(pipes)]
-        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in [theirs.fileno()] + [write for _, write in pairs]]
+        given = [theirs.fileno()] + [write for _, write in pairs]
+        if shelf:
+            with tempfile.TemporaryFile() as file:
+                file.truncate(1 << 17)
+                given.append(os.dup(file.fileno()))
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in given]
 
         def place():
             for number, fd in enumerate(high):
@@ -63,9 +69,9 @@ class Process(object):
             env = dict(os.environ if env is None else env, SEATRIAL_SLOT=str(slot))
         self.child = subprocess.Popen(
             [python or sys.executable, "-c", BOOT], cwd=cwd, env=env, preexec_fn=place,
-            pass_fds=range(3, 4 + pipes), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            pass_fds=range(3, 3 + len(high)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         theirs.close()
-        for fd in high + [write for _, write in pairs]:
+        for fd in high + given[1:]:
             os.close(fd)
         self.channel = ours
         self.pipes = [read for read, _ in pairs]
@@ -188,7 +194,7 @@ class Warmer(Process):
     role = "warmer"
 
     def __init__(self, args, cwd, settings, **options):
-        Process.__init__(self, self.role, args, cwd, settings, pipes=6, **options)
+        Process.__init__(self, self.role, args, cwd, settings, pipes=6, shelf=True, **options)
         self.set = 1
         self.keeps = 0
         self.usage = []

@@ -273,6 +273,12 @@ impl Local<'_> {
                     self.node(NodeEvent::SlotReady { slot: id });
                 }
                 SlotMessage::Listening { refused, .. } => self.refused_notice(&refused),
+                SlotMessage::Invitation(invitation) => {
+                    // Where its groups cannot be entered, nobody comes and the slot starts the program itself.
+                    if let Ok(doors) = self.pool.doors(id) {
+                        self.source.invited(id, invitation, doors);
+                    }
+                }
                 SlotMessage::Failed(failure) => {
                     let text = format!("slot {} could not be made: {failure}", id.0);
                     self.reporting.tell(
@@ -403,7 +409,11 @@ impl Local<'_> {
 
     fn plan_action(&mut self, action: PlanAction) {
         match action {
-            PlanAction::Launch(id, launch) => self.take_launch(id, Prepared::new(&launch)),
+            PlanAction::Launch(id, launch) => {
+                self.launches.insert(id, Prepared::new(&launch));
+            }
+            PlanAction::WarmUp(id) => self.warm_up(id),
+            PlanAction::Invite(id) => self.invite(id),
             PlanAction::Inform(id, second) => {
                 if let Some(warm) = self.launches.get_mut(&id).and_then(|launch| launch.warm.as_mut()) {
                     warm.second = Some(second.0);
@@ -434,15 +444,21 @@ impl Local<'_> {
 
     /// Programs that stay in their slots start while the framework still looks for tests; one slot is left out, for its
     /// processor is the framework's.
-    fn take_launch(&mut self, id: LaunchId, launch: Prepared) {
-        if launch.warm.is_some() {
-            let early = self.settings.slots.saturating_sub(1).max(1) as usize;
-            for (_, slot) in self.pool.slots().take(early) {
-                // One that cannot be told is gone: its own message will say so.
-                let _ = slot.prepare(id.0, &launch, true);
-            }
+    fn warm_up(&mut self, id: LaunchId) {
+        let Some(launch) = self.launches.get(&id) else { return };
+        let early = self.settings.slots.saturating_sub(1).max(1) as usize;
+        for (_, slot) in self.pool.slots().take(early) {
+            // One that cannot be told is gone: its own message will say so.
+            let _ = slot.prepare(id.0, launch, true);
         }
-        self.launches.insert(id, launch);
+    }
+
+    /// As many slots as can have a job ask the framework's process for a fork of it.
+    fn invite(&mut self, id: LaunchId) {
+        let Some(launch) = self.launches.get(&id) else { return };
+        for (_, slot) in self.pool.slots() {
+            let _ = slot.invite(id.0, launch);
+        }
     }
 
     fn run(&mut self, event: RunEvent) {

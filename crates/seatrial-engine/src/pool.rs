@@ -210,6 +210,12 @@ impl Pool {
         }
     }
 
+    /// Opened files to which a process writes to move into the slot's control groups.
+    pub(crate) fn doors(&self, id: SlotId) -> io::Result<Vec<OwnedFd>> {
+        let doors = self.cgroups.as_ref().map(|cgroups| cgroups.doors(&slot_name(id)));
+        doors.unwrap_or_else(|| Ok(Vec::new()))
+    }
+
     /// Hands a job to a slot.
     pub(crate) fn send(
         &mut self,
@@ -336,6 +342,7 @@ impl Pool {
             None => Err("the first slot was not ready within 20 s".into()),
             Some(
                 SlotMessage::Listening { .. }
+                | SlotMessage::Invitation(_)
                 | SlotMessage::Ended(_)
                 | SlotMessage::Recalled { .. }
                 | SlotMessage::WentOn { .. }
@@ -358,7 +365,7 @@ impl Pool {
     }
 
     fn start_slot(&mut self, id: SlotId) -> io::Result<()> {
-        let name = format!("slot-{}", id.0);
+        let name = slot_name(id);
         let memory = match &mut self.cgroups {
             Some(cgroups) => cgroups.slot(&name, self.memory, self.max_processes).ok(),
             None => None,
@@ -393,6 +400,10 @@ impl Pool {
         self.slots.insert(id, slot);
         Ok(())
     }
+}
+
+fn slot_name(id: SlotId) -> String {
+    format!("slot-{}", id.0)
 }
 
 /// Something with a descriptor that ends with the pool.

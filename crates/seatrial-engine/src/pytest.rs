@@ -7,18 +7,24 @@
 use crate::inbox::{Input, Outbox};
 use crate::source::{Closing, Source};
 use crate::threads::{lock, thread};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use rustix::io::IoSlice;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    recv, send, sendmsg, socketpair,
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use seatrial_frameworks::pytest::helper::{BOOT, Framework};
 use seatrial_frameworks::pytest::listing::{Hello, Message, read_message};
 use seatrial_frameworks::pytest::replay;
 use seatrial_frameworks::pytest::wire::{Joiner, PACKET, packets};
-use seatrial_model::{Bytes, Outcome, TestRef, Verdict};
+use seatrial_model::{Bytes, Outcome, SlotId, TestRef, Verdict};
 use seatrial_plan::PlanEvent;
+use seatrial_sandbox::Invitation;
 use std::ffi::OsString;
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -65,10 +71,17 @@ pub struct ListerState {
 pub struct Lister {
     framework: Framework,
     state: Arc<Mutex<ListerState>>,
-    to_it: Option<Sender<Vec<u8>>>,
+    to_it: Option<Sender<Letter>>,
     finished: Receiver<Finished>,
     group: Option<Pid>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// A message to the lister, with descriptors.
+#[derive(Debug)]
+struct Letter {
+    message: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
 }
 
 /// The last message.
@@ -82,6 +95,9 @@ struct Finished {
 /// The lister inherits its channel as standard input, the one descriptor that every starter of processes can set, and
 /// moves it to where the helper expects it.
 const MOVE: &str = "import os; os.dup2(0, 3); _null = os.open('/dev/null', os.O_RDONLY); os.dup2(_null, 0); os.close(_null)\n";
+
+/// Descriptors that go with one message, at most.
+const DESCRIPTORS: usize = 32;
 
 /// Bytes of the lister's own output that are kept.
 const KEPT: usize = 256 << 10;
@@ -108,7 +124,7 @@ impl Lister {
         let mut child = command.spawn()?;
         let group = Pid::from_raw(child.id().cast_signed());
         let state = Arc::new(Mutex::new(ListerState::default()));
-        let (to_it, for_it) = channel::<Vec<u8>>();
+        let (to_it, for_it) = channel::<Letter>();
         let (finished_sender, finished) = channel();
         let ours = Arc::new(ours);
         let mut threads = Vec::new();
@@ -164,6 +180,12 @@ impl Lister {
         Closing { verdicts: vec![verdict], ..Closing::default() }
     }
 
+    fn send(&self, message: Vec<u8>, descriptors: Vec<OwnedFd>) {
+        if let Some(to_it) = &self.to_it {
+            let _ = to_it.send(Letter { message, descriptors });
+        }
+    }
+
     fn kill(&self) {
         if let Some(group) = self.group {
             let _ = kill_process_group(group, Signal::KILL);
@@ -173,9 +195,14 @@ impl Lister {
 
 impl Source for Lister {
     fn tell(&mut self, message: Vec<u8>) {
-        if let Some(to_it) = &self.to_it {
-            let _ = to_it.send(message);
-        }
+        self.send(message, Vec::new());
+    }
+
+    fn invited(&mut self, slot: SlotId, invitation: Invitation, doors: Vec<OwnedFd>) {
+        let Invitation { mut descriptors, capabilities, processes, filter } = invitation;
+        let message = replay::invitation(slot.0, (capabilities, processes), &filter, doors.len());
+        descriptors.extend(doors);
+        self.send(message, descriptors);
     }
 
     fn close(&mut self, reason: Option<&str>, is_interrupted: &mut dyn FnMut() -> bool) -> Closing {
@@ -263,16 +290,28 @@ fn read(socket: &OwnedFd, state: &Mutex<ListerState>, outbox: &Outbox, finished:
     }
 }
 
-fn write(socket: &OwnedFd, messages: &Receiver<Vec<u8>>) {
-    for message in messages {
+fn write(socket: &OwnedFd, letters: &Receiver<Letter>) {
+    for Letter { message, descriptors } in letters {
+        let mut descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
         for packet in packets(&message) {
-            while let Err(errno) = send(socket, &packet, SendFlags::NOSIGNAL) {
+            while let Err(errno) = write_packet(socket, &packet, &descriptors) {
                 if errno != Errno::INTR {
                     return;
                 }
             }
+            // They have gone with the first.
+            descriptors.clear();
         }
     }
+}
+
+fn write_packet(socket: &OwnedFd, packet: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::TOOBIG);
+    }
+    sendmsg(socket, &[IoSlice::new(packet)], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
 /// The channel is closed: the session is over, and what it still does is nobody's business.

@@ -1,6 +1,8 @@
 //! Where a run's tests come from, as far as the loop has words for it.
 
-use seatrial_model::{End, Output, Verdict};
+use rustix::fd::OwnedFd;
+use seatrial_model::{End, Output, SlotId, Verdict};
+use seatrial_sandbox::Invitation;
 
 /// A framework's own process that finds tests, or takes part in the run while it lasts.
 pub trait Source {
@@ -9,6 +11,9 @@ pub trait Source {
 
     /// A message of the planner's.
     fn tell(&mut self, _message: Vec<u8>) {}
+
+    /// A slot invites the process that has found the tests to fork its warm interpreter. To be ignored by closing it.
+    fn invited(&mut self, _slot: SlotId, _invitation: Invitation, _doors: Vec<OwnedFd>) {}
 
     /// All jobs have ended, `reason` being why before their time. Waits for what the source has still to say;
     /// `is_interrupted` tells when the user will not wait any longer.

@@ -70,6 +70,10 @@ pub enum PlanEvent {
 pub enum PlanAction {
     /// Jobs may refer to this launch from now on.
     Launch(LaunchId, Launch),
+    /// The program of this warm launch is to start in some slots, before there is a job for it.
+    WarmUp(LaunchId),
+    /// Slots may have a fork of the framework's own process in the place of a program of this warm launch.
+    Invite(LaunchId),
     /// The second packet of a warm launch, which its programs find before their first job.
     Inform(LaunchId, Bytes),
     /// Run this too.

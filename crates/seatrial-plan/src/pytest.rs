@@ -117,6 +117,9 @@ impl PytestPlan {
         if hello.maxfail > 0 {
             out.push(PlanAction::MaxFail(hello.maxfail));
         }
+        if self.shape.framework == Framework::Pytest && !hello.forks && hello.rootdir.is_some() {
+            out.push(PlanAction::WarmUp(LaunchId(0)));
+        }
         self.hello = hello;
     }
 
@@ -134,6 +137,12 @@ impl PytestPlan {
                 open_ports(&all.fixtures, out);
                 let second = Bytes(second_packet(&self.hello.nodes, all));
                 out.push(PlanAction::Inform(LaunchId(0), second));
+                if all.forks {
+                    out.push(PlanAction::Invite(LaunchId(0)));
+                } else if let Some(why) = all.refusal.as_ref().filter(|_| self.shape.explain) {
+                    let text = format!("each slot imports and collects for itself: {why}");
+                    out.push(PlanAction::Notice { level: NoticeLevel::Info, text, hint: None });
+                }
                 self.add(collected, out);
             } else {
                 let (name, named) = (self.shape.framework.name(), collected.len());
@@ -319,7 +328,12 @@ impl Planner for PytestPlan {
                 let spec = self.again(job, &tests, round);
                 out.push(PlanAction::Again { job, spec });
             }
-            PlanEvent::Begin => out.push(PlanAction::Launch(LaunchId(0), self.warmer.clone())),
+            PlanEvent::Begin => {
+                out.push(PlanAction::Launch(LaunchId(0), self.warmer.clone()));
+                if self.shape.framework == Framework::Unittest {
+                    out.push(PlanAction::WarmUp(LaunchId(0)));
+                }
+            }
             PlanEvent::FoundAll
             | PlanEvent::Binary(_)
             | PlanEvent::Relay { .. }

@@ -28,6 +28,8 @@ impl<P: Planner> Bench<P> {
     fn line(&mut self, action: PlanAction) -> String {
         match action {
             PlanAction::Launch(id, launch) => format!("launch {} {}", id.0, launch.program.to_text()),
+            PlanAction::WarmUp(id) => format!("warm up {}", id.0),
+            PlanAction::Invite(id) => format!("invite {}", id.0),
             PlanAction::Inform(id, second) => format!("inform {} {}", id.0, second.to_text()),
             PlanAction::Job(spec) => {
                 let args: Vec<String> = spec.args.iter().map(|arg| arg.to_text().into_owned()).collect();

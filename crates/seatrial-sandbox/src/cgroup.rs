@@ -95,6 +95,17 @@ impl Cgroups {
         Ok(())
     }
 
+    /// Files of a slot's groups to which a process writes `0` to enter them, with what it makes from then on.
+    ///
+    /// # Errors
+    /// The groups are gone.
+    pub fn doors(&self, name: &str) -> io::Result<Vec<OwnedFd>> {
+        let open = |parent: &PathBuf| {
+            OpenOptions::new().write(true).open(parent.join(name).join("cgroup.procs")).map(OwnedFd::from)
+        };
+        std::iter::once(&self.memory).chain(&self.pids).map(open).collect()
+    }
+
     /// Removes the groups; those that still hold processes stay until their processes are gone.
     ///
     /// True when nothing is left.

@@ -44,6 +44,16 @@ pub(crate) fn native() -> Vec<sock_filter> {
     program
 }
 
+/// The program as the kernel reads it from memory, for processes that install it themselves.
+pub(crate) fn bytes(program: &[sock_filter]) -> Vec<u8> {
+    let bytes = |step: &sock_filter| {
+        let [code_0, code_1] = step.code.to_ne_bytes();
+        let [a, b, c, d] = step.k.to_ne_bytes();
+        [code_0, code_1, step.jt, step.jf, a, b, c, d]
+    };
+    program.iter().flat_map(bytes).collect()
+}
+
 const fn load(offset: u32) -> sock_filter {
     sock_filter { code: (BPF_LD | BPF_W | BPF_ABS) as u16, jt: 0, jf: 0, k: offset }
 }

@@ -33,7 +33,7 @@ mod zygote;
 pub use cgroup::{CgroupKind, Cgroups};
 pub use plan::{Entry, RootPlan, RootRequest, Top};
 pub use probe::{Finding, needs_disk_layers, probe, why_no_containers};
-pub use slot::{Command, Ended, JobEnd, Launch, LayerWritten, Slot, SlotMessage, Step};
+pub use slot::{Command, Ended, Invitation, JobEnd, Launch, LayerWritten, Slot, SlotMessage, Step};
 pub use spec::{Isolation, Network, SlotSpec};
 pub use zygote::oom_kills;
 

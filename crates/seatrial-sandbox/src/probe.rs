@@ -105,6 +105,7 @@ fn try_slot(spec: &SlotSpec) -> Result<Vec<String>, String> {
             | SlotMessage::Ended(_)
             | SlotMessage::Recalled { .. }
             | SlotMessage::WentOn { .. }
+            | SlotMessage::Invitation(_)
             | SlotMessage::Gone,
         ) => Err("its first process ended without a word".into()),
         None => Err("no answer within 10 s".into()),

@@ -82,6 +82,8 @@ pub enum SlotMessage {
         /// Ports on which it cannot listen.
         refused: Vec<u16>,
     },
+    /// The answer to [`Slot::invite`].
+    Invitation(Invitation),
     /// It could not be made.
     Failed(Failure),
     /// A job has ended and nothing of its process tree is left.
@@ -95,6 +97,20 @@ pub enum SlotMessage {
     },
     /// The zygote is gone.
     Gone,
+}
+
+/// What a process from outside needs to become the warmer of a slot.
+#[derive(Debug)]
+pub struct Invitation {
+    /// Its channel, six pipes' writing ends (output, errors and report of both sets), the shelf, then namespaces in the
+    /// order in which they are entered.
+    pub descriptors: Vec<OwnedFd>,
+    /// Capabilities that it keeps, a bit each.
+    pub capabilities: u64,
+    /// How many processes its user may have in the slot (`RLIMIT_NPROC`); none: as many as before.
+    pub processes: Option<u64>,
+    /// The system-call filter (`struct sock_filter`, seccomp(2)), to be installed before capabilities are dropped.
+    pub filter: Vec<u8>,
 }
 
 /// How a job ended.
@@ -283,6 +299,17 @@ impl Slot {
         Ok(wire::send(self.socket.as_fd(), &[zygote::FINDINGS, place], &[second.as_fd()])?)
     }
 
+    /// Invites a process from outside to be the warmer of this launch, which has got its second packet. There is an
+    /// answer ([`SlotMessage::Invitation`]) if it has no warmer and is a container. Until the process arrives (10 seconds) the
+    /// first job waits; if it does not, the launch's program is started.
+    ///
+    /// # Errors
+    /// The slot is gone or does not know the launch.
+    pub fn invite(&mut self, number: u32) -> io::Result<()> {
+        let place = self.place_of(number)?;
+        Ok(wire::send(self.socket.as_fd(), &[zygote::INVITE, place], &[])?)
+    }
+
     fn place_of(&self, number: u32) -> io::Result<u8> {
         let place = self.launches.iter().position(|known| *known == Some(number));
         place
@@ -441,6 +468,12 @@ fn read(packet: &[u8], fds: Vec<OwnedFd>) -> Option<SlotMessage> {
             let listeners = listeners(&mut reader, fds)?;
             Some(SlotMessage::Listening { listeners, refused: reader.ports()? })
         }
+        zygote::INVITATION => Some(SlotMessage::Invitation(Invitation {
+            descriptors: fds,
+            capabilities: reader.u64()?,
+            processes: reader.u64().map(|most| (most != u64::MAX).then_some(most))?,
+            filter: reader.bytes()?.to_vec(),
+        })),
         zygote::WENT_ON => Some(SlotMessage::WentOn { tag: reader.u64()? }),
         zygote::FAILED => {
             let errno = Errno::from_raw_os_error(reader.u32()?.cast_signed());

@@ -3,13 +3,16 @@
 //! It shares no memory with anybody but, for the moment of a start, with the child of a vfork. What a job costs on
 //! top of its own start is told in the order of `run`: set-up calls, reaping, three looks for what was left behind.
 //!
-//! - `warm`: jobs of a program that lives from job to job. `word`: what it says.
+//! - `warm`: jobs of a program that lives from job to job. `word`: what it says. `invite`: one that comes from outside.
+//!   `shelf`: what its tests had to say when it died.
 //! - `job`: what comes from the engine. `answer`: what goes back.
 //! - `protect`: settings that a job could change for those after it.
 
 mod answer;
+mod invite;
 mod job;
 mod protect;
+mod shelf;
 mod warm;
 mod word;
 
@@ -26,6 +29,7 @@ use protect::Protected;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::Errno;
+use shelf::Shelf;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::exit;
@@ -47,6 +51,7 @@ pub(crate) const WENT_ON: u8 = 6;
 /// From the stage: the zygote's process id.
 pub(crate) const BORN: u8 = 5;
 pub(crate) const LISTENING: u8 = 7;
+pub(crate) const INVITATION: u8 = 8;
 
 /// First bytes of packets to the zygote.
 ///
@@ -59,6 +64,8 @@ pub(crate) const LAUNCH: u8 = 4;
 /// The second packet for a warm launch's warmers, in a file.
 pub(crate) const FINDINGS: u8 = 5;
 pub(crate) const FORWARD: u8 = 6;
+/// A process from outside is to be the warmer of a launch.
+pub(crate) const INVITE: u8 = 7;
 
 /// Launches that a slot remembers.
 pub(crate) const LAUNCHES: usize = 16;
@@ -82,7 +89,7 @@ const ALWAYS: usize = 1 + 2 * SET;
 const SET: usize = 3;
 
 /// Descriptors that a job's process gets have numbers below this one, the zygote's own from it on.
-const FIRST_OWN: i32 = 10;
+const FIRST_OWN: i32 = 16;
 
 struct Zygote {
     /// Jobs come by it, answers go by it.
@@ -102,6 +109,7 @@ struct Zygote {
     launcher: Launcher,
     launches: [Launch; LAUNCHES],
     warmer: Option<Warmer>,
+    shelf: Shelf,
     queue: Option<Job>,
     /// The packet last received, and strings of an ended job: memory used again.
     packet: Vec<u8>,
@@ -167,6 +175,7 @@ impl Zygote {
             launcher: Launcher::new(),
             launches: Default::default(),
             warmer: None,
+            shelf: Shelf::make().map_err(step("make a shelf"))?,
             queue: None,
             packet,
             spare: Vec::new(),
@@ -391,6 +400,10 @@ impl Zygote {
                 FINDINGS => {
                     let launch = self.launches.get_mut(usize::from(reader.u8()?))?;
                     launch.second = Some(job::read_file(fds.next()?, Vec::new())?);
+                }
+                INVITE => {
+                    let place = reader.u8()?;
+                    self.invite(place)?;
                 }
                 FORWARD => {
                     let ports = reader.ports()?;

@@ -132,6 +132,7 @@ impl Local<'_> {
                 | SlotMessage::Listening { .. }
                 | SlotMessage::Failed(_)
                 | SlotMessage::WentOn { .. }
+                | SlotMessage::Invitation(_)
                 | SlotMessage::Recalled { .. } => continue,
             };
             self.pool.unlisten(id);
@@ -171,6 +172,8 @@ impl Local<'_> {
             }
             PlanAction::Launch(..)
             | PlanAction::Inform(..)
+            | PlanAction::WarmUp(_)
+            | PlanAction::Invite(_)
             | PlanAction::Job(_)
             | PlanAction::Skipped { .. }
             | PlanAction::Listed { .. }

@@ -62,6 +62,7 @@ const SHARED: &[(&str, &str)] = &[
 const PYTEST: &[(&str, &str)] = &[
     source!("contract"),
     source!("coverage_share"),
+    source!("invitation"),
     source!("keeper"),
     source!("lister"),
     source!("run_fixtures"),

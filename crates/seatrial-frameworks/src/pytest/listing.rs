@@ -73,6 +73,9 @@ pub struct Hello {
     /// For each slot what plug-ins hand to its worker, to be passed on as it is.
     #[serde(default)]
     pub nodes: Vec<Value>,
+    /// True when it looks as if warm interpreters could be forked from this session.
+    #[serde(default)]
+    pub forks: bool,
 }
 
 /// One test, as collected.
@@ -129,6 +132,12 @@ pub struct ListedAll {
     /// Fixtures for the whole run that tests use.
     #[serde(default)]
     pub fixtures: Vec<SetFixture>,
+    /// True when warm interpreters can be forked from this session.
+    #[serde(default)]
+    pub forks: bool,
+    /// Why not, in words.
+    #[serde(default)]
+    pub refusal: Option<String>,
 }
 
 /// Why some bytes are no message of the lister.

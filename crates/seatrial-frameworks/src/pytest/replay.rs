@@ -32,6 +32,26 @@ pub fn sync(number: u64) -> Vec<u8> {
     json!({ "sync": number }).to_string().into_bytes()
 }
 
+/// The message with which a slot's descriptors come: its channel, pipes and namespaces, then `doors` of control groups.
+/// `capabilities` are bits, `processes` is a limit, `filter` is a program for seccomp(2).
+#[must_use]
+pub fn invitation(
+    slot: u32,
+    (capabilities, processes): (u64, Option<u64>),
+    filter: &[u8],
+    doors: usize,
+) -> Vec<u8> {
+    let filter: String = filter.iter().map(|byte| format!("{byte:02x}")).collect();
+    let facts = json!({
+        "slot": slot,
+        "capabilities": capabilities,
+        "processes": processes,
+        "filter": filter,
+        "doors": doors,
+    });
+    json!({ "invitation": facts }).to_string().into_bytes()
+}
+
 /// The message that lets the lister finish its session; with a reason when the run ended early.
 #[must_use]
 pub fn end(reason: Option<&str>) -> Vec<u8> {

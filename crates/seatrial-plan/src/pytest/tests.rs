@@ -13,7 +13,7 @@ fn bench() -> Bench<PytestPlan> {
 
 fn bench_of(shape: Shape) -> Bench<PytestPlan> {
     let mut bench = silent(shape);
-    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}]}}"#;
+    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}],"forks":true}}"#;
     assert_eq!(say(&mut bench, hello), [""; 0]);
     bench
 }
@@ -21,8 +21,9 @@ fn bench_of(shape: Shape) -> Bench<PytestPlan> {
 /// One whose lister has not said anything.
 fn silent(shape: Shape) -> Bench<PytestPlan> {
     let warmer = Launch { program: "python".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
+    let early: &[&str] = if shape.framework == Framework::Unittest { &["warm up 0"] } else { &[] };
     let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default(), shape));
-    assert_eq!(bench.feed(PlanEvent::Begin), ["launch 0 python"]);
+    assert_eq!(bench.feed(PlanEvent::Begin), [&["launch 0 python"], early].concat());
     bench
 }
 
@@ -178,6 +179,33 @@ fn words_name_the_framework() {
         ["notice this Python (3.12.1) has no pytest", "notice pytest deselected 1 tests", "complete"]
     );
     assert_eq!(named(Framework::Unittest), ["notice unittest deselected 1 tests", "complete"]);
+}
+
+#[test]
+fn slots_have_forks_of_the_session_or_begin_for_themselves() {
+    let hello = |forks| {
+        let mut bench = silent(Shape { explain: true, ..Shape::default() });
+        let facts = json!({"python": "3.12.1", "pytest": "9.0", "rootdir": "/p", "forks": forks});
+        let said = say(&mut bench, &json!({ "hello": facts }).to_string());
+        (bench, said)
+    };
+    let listed = |forks, refusal: &str| {
+        let facts = json!({"tests": 0, "deselected": 0, "exit": null, "forks": forks, "refusal": refusal});
+        json!({ "listed": facts }).to_string()
+    };
+    let (mut bench, said) = hello(true);
+    assert_eq!(said, [""; 0]);
+    let said = say(&mut bench, &listed(true, ""));
+    assert!(said[0].starts_with("inform 0"), "{said:?}");
+    assert_eq!(said[1..], ["invite 0", "complete"]);
+
+    let (mut bench, said) = hello(false);
+    assert_eq!(said, ["warm up 0"]);
+    let said = say(&mut bench, &listed(false, "there are threads"));
+    assert_eq!(
+        said[1..],
+        ["notice each slot imports and collects for itself: there are threads", "complete"]
+    );
 }
 
 #[test]
@@ -380,7 +408,7 @@ fn a_long_file_is_several_jobs() {
 fn the_frameworks_limit_is_passed_on_and_ends_jobs() {
     let warmer = Launch { program: "python".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
     let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default(), Shape::default()));
-    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","maxfail":2}}"#;
+    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","maxfail":2,"forks":true}}"#;
     assert_eq!(say(&mut bench, hello), ["max fail 2"]);
     let lines = listed(&mut bench, &suite()[..2]);
     assert_eq!(jobs(&lines), ["one+two: batch check share stop"]);

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 const TEAR_DOWN: Duration = Duration::from_secs(5);
 
 /// Bytes that its channel takes, as far as the kernel allows: its first packet holds its sources.
-const CHANNEL: usize = 1 << 20;
+pub(super) const CHANNEL: usize = 1 << 20;
 
 /// Bytes of the longest job for a warmer: its channel takes that many everywhere.
 const JOB: usize = 256 << 10;
@@ -39,6 +39,7 @@ const KILLED: i32 = libc::SIGKILL;
 
 /// The process that forks tests.
 pub(super) struct Warmer {
+    /// 0 as long as an invited one has not arrived.
     pid: i32,
     channel: OwnedFd,
     /// Its launch.
@@ -70,6 +71,23 @@ enum Heard {
 }
 
 impl Warmer {
+    /// One that is to come from outside. Its second packet waits in its channel.
+    pub(super) fn invited(channel: OwnedFd, place: u8) -> Self {
+        Self { pid: 0, channel, place, informed: true, worn_out: false, status: None }
+    }
+
+    pub(super) fn has_arrived(&self) -> bool {
+        self.pid != 0
+    }
+
+    pub(super) fn arrive(&mut self, pid: i32) {
+        self.pid = pid;
+    }
+
+    pub(super) fn channel(&self) -> &OwnedFd {
+        &self.channel
+    }
+
     /// True when it can take a job of the launch at this place.
     pub(super) fn serves(&self, place: u8) -> bool {
         self.place == place && self.is_fit()
@@ -128,6 +146,7 @@ impl Zygote {
         if packet.len() > JOB {
             return Err(Failed { step: Step::Setup, errno: Errno::MSGSIZE.raw_os_error() });
         }
+        self.await_warmer();
         running.old_warmer = self.warmer.is_some();
         running.pid = match &self.warmer {
             Some(warmer) => warmer.pid,
@@ -174,7 +193,8 @@ impl Zygote {
         let set = usize::from(set) * super::SET;
         let mut fds = vec![&self.null, &self.pipes[set], &self.pipes[set + 1], &theirs];
         fds.extend(&self.pipes);
-        let fds: Vec<i32> = fds.into_iter().map(AsRawFd::as_raw_fd).collect();
+        let fds: Vec<i32> =
+            fds.into_iter().map(AsRawFd::as_raw_fd).chain([self.shelf.file().as_raw_fd()]).collect();
         let pid = self.launcher.start(&launch.strings, &Strings::default(), &fds)?;
         self.warmer = Some(Warmer { pid, channel, place, informed: false, worn_out: false, status: None });
         Ok(pid)
@@ -245,7 +265,7 @@ impl Zygote {
                 self.tell_warmer(b"clean")
             }
             Some(Word::Done(status)) => return self.done(running, status),
-            Some(Word::Keep | Word::Forked(_) | Word::Ended { .. }) | None => false,
+            Some(Word::Keep | Word::Forked(_) | Word::Ended { .. } | Word::Arrived(_)) | None => false,
         };
         if good { Heard::Word } else { Heard::Broken }
     }
@@ -359,6 +379,7 @@ impl Zygote {
         running.warmer_lost = true;
         let status = self.end_warmer(patient);
         self.kill_survivors(running);
+        self.shelf.rescue(&self.pipes[usize::from(running.job.set) * super::SET + 2]);
         self.forget(&mut running.written);
         if status == 0 { Ended::NOTHING_SAID << 8 } else { status }
     }
@@ -375,6 +396,10 @@ impl Zygote {
     /// Closes the channel and waits for the warmer's end, with patience while it tears down; gives its status.
     fn end_warmer(&mut self, patient: bool) -> i32 {
         let Some(Warmer { pid, channel, mut status, .. }) = self.warmer.take() else { return KILLED };
+        if pid == 0 {
+            // It has not arrived, and finds its channel closed.
+            return KILLED;
+        }
         if !patient && status.is_none() {
             // Before it can see that nobody listens.
             sys::kill_one(pid, libc::SIGKILL);

@@ -8,6 +8,8 @@ pub(super) const LONGEST: usize = 256;
 /// What a warmer says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Word {
+    /// An invited one is here, under this number.
+    Arrived(i32),
     /// User code has run outside of a test.
     Keep,
     /// A test's process has begun.
@@ -27,6 +29,7 @@ impl Word {
         let number = |at: usize| i32::try_from(*numbers.get(at)?).ok();
         let micros = |at: usize| Some(Duration::from_micros(u64::try_from(*numbers.get(at)?).ok()?));
         match (word, numbers.len()) {
+            ("arrived", 1) => number(0).filter(|pid| *pid > 1).map(Self::Arrived),
             ("keep", 0) => Some(Self::Keep),
             ("forked", 1) => number(0).filter(|pid| *pid > 1).map(Self::Forked),
             ("ended", 5) => Some(Self::Ended {
@@ -61,6 +64,9 @@ mod tests {
             ("ended 7 256 1 2 3", Some(ended)),
             ("done 9", Some(Word::Done(9))),
             ("", None),
+            ("arrived 7", Some(Word::Arrived(7))),
+            ("arrived 1", None),
+            ("arrived", None),
             ("keep 1", None),
             ("kept", None),
             ("forked", None),

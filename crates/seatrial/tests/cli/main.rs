@@ -15,6 +15,7 @@ mod past;
 mod pytest;
 mod pytest_files;
 mod pytest_fixtures;
+mod pytest_forks;
 mod pytest_old;
 mod pytest_options;
 mod pytest_sharing;

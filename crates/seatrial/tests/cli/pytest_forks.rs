@@ -1,0 +1,112 @@
+//! Warm interpreters that are forks of the session that has collected, and those that are not.
+
+use super::pytest::{outcomes, pairs, pytest};
+use super::{world, worlds};
+use seatrial_testkit::{Ran, World};
+use std::collections::BTreeSet;
+
+/// Two tests of one file, long enough for two slots; each tells by which import its module was made.
+const TESTS: &str = "\
+import time, uuid
+IMPORT = uuid.uuid4().hex
+def test_a(): time.sleep(0.5); assert 0, 'import=' + IMPORT
+def test_b(): time.sleep(0.5); assert 0, 'import=' + IMPORT
+";
+
+/// By how many imports the tests' modules were made.
+fn imports(ran: &Ran) -> usize {
+    let text = ran.out();
+    let found = text.split("import=").skip(1).filter_map(|rest| rest.get(..32));
+    found.filter(|id| id.chars().all(|c| c.is_ascii_hexdigit())).collect::<BTreeSet<_>>().len()
+}
+
+fn forked(world: &World, args: &[&str]) -> Ran {
+    pytest(world, &[&["-n", "2", "--granularity", "test"], args].concat())
+}
+
+#[test]
+fn what_the_session_has_imported_is_in_all_slots() {
+    for world in worlds() {
+        world.write("test_a.py", TESTS);
+        let ran = forked(&world, &[]).exits(1);
+        assert_eq!(outcomes(&ran), pairs(&[("test_a", "fail"), ("test_b", "fail")]), "{ran:?}");
+        assert_eq!(imports(&ran), 1, "{ran:?}");
+        world.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_forks_processes_are_like_any_other_of_the_slot() {
+    for world in worlds() {
+        let facts = "open('/proc/self/status').read().split('CapInh')[1].split('Cpus_allowed')[0], \
+             sorted(os.listdir('/proc/self/fd')), os.getcwd(), len([n for n in os.listdir('/proc') if n.isdigit()]), \
+             open('/proc/net/dev').read().count(':'), open('/proc/mounts').read().count('overlay') > 1, \
+             open('/proc/self/uid_map').read(), open('/proc/self/limits').read(), sorted(os.environ)";
+        let test = format!(
+            "import os\ndef test_a():\n  facts = repr(({facts}))\n  assert 0, 'facts=' + facts + '=facts'\n"
+        );
+        world.write("test_a.py", &test);
+        let told = |text: String| {
+            let all: Vec<&str> =
+                text.split("facts=(").filter_map(|rest| rest.split(")=facts").next()).collect();
+            all.last().copied().unwrap_or_default().to_owned()
+        };
+        let facts = |ran: &Ran| told(ran.out());
+        let here = facts(&forked(&world, &[]).exits(1));
+        // A plug-in that has to know whether it is in a worker gets an interpreter of its own.
+        world.write("conftest.py", "# PYTEST_XDIST_WORKER\n");
+        let own = facts(&forked(&world, &[]).exits(1));
+        assert!(here.len() > 100, "{here}");
+        assert_eq!(here, own);
+    }
+}
+
+#[test]
+fn what_cannot_be_inherited_in_a_slot_is_made_there() {
+    let world = world();
+    for (left, word) in [
+        ("import socket; LEFT = socket.socket()", "socket:"),
+        ("import subprocess; LEFT = subprocess.Popen(['sleep', '1000'])", "child:"),
+        ("import tempfile; LEFT = tempfile.mkdtemp(prefix='left-')", "left-"),
+        ("LEFT = open(__file__)", "open file"),
+        ("import os; WORKER = os.environ.get('PYTEST_XDIST_WORKER')", "asks for a worker"),
+    ] {
+        world.write("test_a.py", format!("{left}\n{TESTS}"));
+        let ran = forked(&world, &["--explain"]).exits(1);
+        assert_eq!(outcomes(&ran), pairs(&[("test_a", "fail"), ("test_b", "fail")]), "{left}: {ran:?}");
+        assert_eq!(imports(&ran), 2, "{left}: {ran:?}");
+        ran.tells("each slot imports and collects for itself").tells(word);
+    }
+    world.expect_kill();
+}
+
+#[test]
+fn what_an_import_has_set_lasts_in_forks() {
+    let world = world();
+    world.write(
+        "test_a.py",
+        "import os, random\nrandom.seed(7)\nos.environ['SET_AT_IMPORT'] = '1'\n\
+         def test_random(): assert random.random() == random.Random(7).random()\n\
+         def test_environment(): assert os.environ['SET_AT_IMPORT'] == '1'\n\
+         def test_worker(request): assert os.environ['PYTEST_' + 'XDIST_WORKER'] == getattr(request.config, 'worker' + 'input')['workerid']\n",
+    );
+    forked(&world, &[]).exits(0);
+}
+
+#[test]
+fn a_fork_that_is_killed_has_a_successor() {
+    let world = world();
+    world.write(
+        "test_a.py",
+        "import os, signal, time\n\
+         def test_a(): time.sleep(0.1)\n\
+         def test_b(): os.kill(os.getppid(), signal.SIGKILL); time.sleep(1)\n\
+         def test_c(): time.sleep(0.1)\n\
+         def test_d(): time.sleep(0.1)\n",
+    );
+    let ran = pytest(&world, &["-n", "1"]).exits(1);
+    let bad: Vec<_> = outcomes(&ran).into_iter().filter(|(_, outcome)| outcome != "pass").collect();
+    assert_eq!(bad.len(), 1, "{ran:?}");
+    assert_eq!(bad[0].0, "test_b", "{ran:?}");
+    assert_eq!(outcomes(&ran).len(), 4, "{ran:?}");
+}
