@@ -16,14 +16,12 @@ FIRST = 3
 LAST = 10
 HIGH = 200
 NOT_RUN = 70
-# Tests of a checked batch, and the seconds of processor and of wall time after which it takes no further one: a fork
-# costs some milliseconds, of which the machine's load makes more by the clock. They count from the end of the first test,
-# which pays for whatever is used for the first time in its process. Where that is much, a batch may take
-# `SHARE` times as long as the first test took more than the others do: then it is paid for less often.
+# Tests of a checked batch, and the seconds of processor and of wall time after which it takes no further one. A fork
+# costs some milliseconds, of which the machine's load makes more by the clock, and what is used for the first time in
+# a process costs again in each, mostly in its first test: they count from the end of that.
 TESTS = 64
-WORK = 0.05
+WORK = 0.25
 WAIT = 1.0
-SHARE = 4
 WORD = struct.Struct("=?I?")
 
 
@@ -134,8 +132,8 @@ class Forks(object):
         own = os.getpid()
         checked = checked and len(group) > 1
         if checked:
+            until = None
             self.warmer.checks.begin()
-            clock = Clock()
         for number, (place, item) in enumerate(group):
             sender.begin(lines, place)
             following = group[number + 1][1] if number + 1 < len(group) else None
@@ -153,7 +151,9 @@ class Forks(object):
             self.ending = {"test": place, "end": True}
             if following is None:
                 break
-            if checked and (sender.failed or clock.is_over(number) or self.has_left()):
+            if checked and number == 0:
+                until = (time.process_time() + WORK, time.monotonic() + WAIT)
+            if checked and (sender.failed or self.must_end(until)):
                 self.tear_down(item, lines)
                 break
             lines.add(self.ending)
@@ -162,8 +162,10 @@ class Forks(object):
     failed = False
     ending = None
 
-    def has_left(self):
-        """Whether the batch ends here because of what a test has changed, which is told."""
+    def must_end(self, until):
+        """Whether the batch ends here; what a test has changed is told."""
+        if time.process_time() > until[0] or time.monotonic() > until[1]:
+            return True
         change = self.warmer.checks.change()
         if change is not None:
             self.ending["left"] = change
@@ -219,21 +221,3 @@ def quiet_fork():
     warnings.filters[:] = before
     getattr(warnings, "_filters_mutated", lambda: None)()
     return pid
-
-
-class Clock(object):
-    """The time of a checked batch."""
-
-    def __init__(self):
-        self.began = time.process_time()
-
-    def is_over(self, number):
-        """Whether it has run long enough, after the test of this number."""
-        now = time.process_time()
-        if number == 0:
-            self.first = now - self.began
-            self.after_first = (now, time.monotonic())
-            return False
-        used = now - self.after_first[0]
-        more = self.first - used / number
-        return used > max(WORK, SHARE * more) or time.monotonic() - self.after_first[1] > WAIT

@@ -1,6 +1,10 @@
 """What cannot be inherited through a fork: threads, child processes, sockets, pipes and the like."""
 
+import atexit
+import gc
 import os
+import sys
+import threading
 
 KINDS = ("socket:", "pipe:", "anon_inode:")
 TASKS = "/proc/self/task"
@@ -46,3 +50,19 @@ def in_words(names):
     """What was left behind, for people."""
     words = {"thread": "a thread", "child": "a child process", "descriptor": "a socket or pipe"}
     return ", ".join(sorted({words[name.partition(":")[0]] for name in names}))
+
+
+def settle():
+    """What has been made until now stays: collections of garbage need not look at it, nor copy it in forks."""
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+
+
+def leave():
+    """Ends the process as Python does, but does not take apart what the kernel frees at once."""
+    for wait in (getattr(threading, "_shutdown", None), getattr(atexit, "_run_exitfuncs", None)):
+        if wait is not None:
+            wait()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -5,7 +5,6 @@ the slot as well: what it has opened, started or written outside, a slot's proce
 test files that ask whether they run in a worker of pytest-xdist's get an interpreter that was one from its start.
 """
 
-import gc
 import importlib
 import importlib.util
 import os
@@ -17,7 +16,7 @@ import struct
 import sys
 import time
 
-from seatrial_python import collecting, hazards, listing, randomness
+from seatrial_python import hazards, randomness
 
 # Where a warmer's channel, pipes and shelf are.
 FIRST = 3
@@ -51,6 +50,8 @@ class Origin(object):
 
     def __init__(self, packet, inherited):
         self.inherited = inherited
+        # First of each three processes of which the last is a slot's warmer.
+        self.forks = []
         self.has_fixtures = bool(packet.get("fixtures"))
         self.directory = os.getcwd()
         self.temporary = temporary()
@@ -74,6 +75,11 @@ class Origin(object):
                 if (module == name or module.startswith(top + ".")) and top not in KNOWN and asks(sys.modules[module]):
                     return "%s asks for a worker" % module
         return None
+
+    def reap(self):
+        """Forks that have done their part."""
+        while self.forks:
+            os.waitpid(self.forks.pop(), 0)
 
     def late_refusal(self, config):
         """When all is collected."""
@@ -148,10 +154,8 @@ class Invitation(object):
             os.close(descriptor)
         self.descriptors = []
 
-    def enter(self, inherited):
+    def enter(self, ctypes, inherited):
         """In a fork: becomes a process of the slot. Returns in its grandchild, whose parent is the slot's first process."""
-        import ctypes
-
         system = ctypes.CDLL(None, use_errno=True)
 
         def call(function, *numbers):
@@ -217,21 +221,22 @@ class Invitation(object):
 
 
 def accept(lister, session, invitation):
-    """Forks the session for a slot; returns in the lister."""
+    """Forks the session for a slot; returns in the lister, which does not wait."""
+    import ctypes
+
+    warmer = load("warmer")
     sys.stdout.flush()
     sys.stderr.flush()
-    if hasattr(gc, "freeze"):
-        gc.freeze()
+    hazards.settle()
     state = lister.origin.random.settle()
-    warmer = load("warmer")
     pid = os.fork()
     if pid:
         invitation.decline()
-        os.waitpid(pid, 0)
+        lister.origin.forks.append(pid)
         return
     status = 70
     try:
-        invitation.enter(lister.origin.inherited)
+        invitation.enter(ctypes, lister.origin.inherited)
         status = serve(warmer, lister, session, invitation.slot, state)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -253,25 +258,16 @@ def load(name):
 def serve(warmer, lister, session, slot, state):
     """The life of the slot's warmer; its exit status."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ["SEATRIAL_SLOT"] = str(slot)
     os.chdir(lister.origin.directory)
     lister.origin.random.resume(state)
     manager = session.config.pluginmanager
     manager.unregister(lister)
     settings = dict(lister.settings, slot=slot)
-    plugin = warmer.Guest(lister.messages.channel, settings, lister.origin.random, by_file(session.items))
-    plugin.take_findings(session.config)
+    plugin = warmer.Guest(lister.messages.channel, settings, lister.origin.random, session.items)
     manager.register(plugin, "seatrial-warmer")
     plugin.begin(session)
     plugin.capture.attach(FIRST + 1, FIRST + 2)
     plugin.channel.send("arrived", os.getpid())
+    plugin.take_findings(session.config)
     plugin.serve()
     return 0
-
-
-def by_file(items):
-    """As a warmer has them that collects file by file."""
-    files = {}
-    for item in items:
-        files.setdefault(listing.path_of(item), []).append(item)
-    return {file: (collecting.index(found), None) for file, found in files.items()}

@@ -28,6 +28,7 @@ def main(packet, channel):
         messages.send({"finished": {"exit": 4, "summary": ""}})
         return 0
     hazards.quiet_libraries()
+    hazards.settle()
     definitions = packet.get("fixtures") or []
     origin = invitation.Origin(packet, inherited)
     plugin = Lister(messages, packet["settings"], origin, run_fixtures.RunFixtures(definitions, channel))
@@ -45,6 +46,7 @@ def main(packet, channel):
         plugin.tell_listed(0, exit)
     late = [wire.clean(text) for text in plugin.late + plugin.run_fixtures.tear_down()]
     messages.send({"finished": {"exit": exit, "summary": wire.clean(plugin.sink.text()), "late": late}})
+    hazards.leave()
     return 0
 
 
@@ -127,6 +129,7 @@ class Lister(object):
         facts["forks"] = self.refusal is None
         self.messages.send({"hello": facts})
         self.greeted = True
+        hazards.settle()
         self.imports = imports.Imports()
 
     def pytest_make_collect_report(self, collector):
@@ -173,6 +176,10 @@ class Lister(object):
         self.snapshots = snapshots.Account(session.config, session.items)
         if self.snapshots.notice is not None:
             self.messages.send({"notice": {"file": "syrupy", "text": self.snapshots.notice}})
+        self.refusal = self.refusal or self.origin.late_refusal(self.config)
+        if session.items and not option.collectonly:
+            # Slots get ready while the tests are told.
+            self.take_invitations(session)
         self.tell_tests(session)
         records = self.run_fixtures.set_up(session.items if not option.collectonly else [])
         if records is None:
@@ -182,7 +189,10 @@ class Lister(object):
             return True
         # Seatrial hears Ctrl-C as well. It ends the tests in order and then tells this session.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self.reporter is not None:
+            terminal.leave_out_progress(self.reporter)
         reason = self.listen(session)
+        self.origin.reap()
         self.late += self.run_fixtures.tear_down()
         self.coverage.save(session.config)
         contract.workers_left(session.config)
@@ -216,8 +226,6 @@ class Lister(object):
         if exit is None and self.imports is not None:
             files = {key[2] for key in self.items if len(key) == 3}
             facts["imports"] = [wire.clean(name) for name in self.imports.names(files)]
-            self.refusal = self.refusal or self.origin.late_refusal(self.config)
-            facts["forks"] = self.refusal is None
             facts["refusal"] = self.refusal and wire.clean(self.refusal)
         self.messages.send({"listed": facts})
         self.listed = True
@@ -232,8 +240,7 @@ class Lister(object):
                 for test in message["reports"]:
                     self.replay(session, test)
             elif "invitation" in message:
-                guest = invitation.Invitation(message["invitation"], self.messages.descriptors)
-                invitation.accept(self, session, guest)
+                self.answer(session, message["invitation"])
             elif "lost" in message:
                 self.replay_lost(message["lost"])
             elif "end" in message:
@@ -241,6 +248,22 @@ class Lister(object):
             self.tell_stop(session)
             if "sync" in message:
                 self.messages.send({"synced": message["sync"]})
+
+    def take_invitations(self, session):
+        """Those that have come by now. Nothing else comes before `listed`."""
+        while self.messages.has_one():
+            message = self.messages.receive()
+            if message is None or "invitation" not in message:
+                break
+            self.answer(session, message["invitation"])
+
+    def answer(self, session, facts):
+        """A slot asks for a fork of this session."""
+        guest = invitation.Invitation(facts, self.messages.descriptors)
+        if self.refusal is None:
+            invitation.accept(self, session, guest)
+        else:
+            guest.decline()
 
     def pytest_runtest_logreport(self, report):
         """Of tests and subtests."""

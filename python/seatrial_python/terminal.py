@@ -47,6 +47,12 @@ def redirect(reporter, sink):
         writer._file = sink
 
 
+def leave_out_progress(reporter):
+    """Of what is written while tests run, drops what costs time and nobody sees."""
+    reporter._show_progress_info = False
+    reporter.showfspath = False
+
+
 def leave_out_failures(reporter):
     """Of the summary, drops what Seatrial prints itself: failures, errors, and the line of counts."""
     for name in ("summary_errors", "summary_failures", "summary_stats"):

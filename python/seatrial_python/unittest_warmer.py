@@ -16,6 +16,7 @@ GONE = "it was not there when its module was loaded again"
 
 def main(packet, channel):
     """Serves jobs; returns the exit status of the process."""
+    os.environ.pop("SEATRIAL_SLOT", None)
     hazards.quiet_libraries()
     findings = packet if "nodes" in packet else wire.decode(channel.recv(1 << 20).decode() or "null")
     if findings is None:

@@ -34,7 +34,7 @@ def main(packet, channel):
 def own_settings(packet):
     """The packet is the same for all slots: what is this slot's own is found by its number."""
     settings = dict(packet["settings"])
-    settings.setdefault("slot", int(os.environ.get("SEATRIAL_SLOT") or 0))
+    settings.setdefault("slot", int(os.environ.pop("SEATRIAL_SLOT", None) or 0))
     return settings
 
 
@@ -150,7 +150,7 @@ class Warmer(object):
     def settle(self):
         """What is there now is not looked through in each fork."""
         gc.collect()
-        gc.freeze() if hasattr(gc, "freeze") else None
+        hazards.settle()
 
     def silence(self, config):
         """Takes out what the lister's session does."""
@@ -228,7 +228,7 @@ class Warmer(object):
         """Collects one file in this process: items by id, or what was wrong."""
         self.wide.ran_user_code = True
         found = self.collecting.collect(self.session, file)
-        gc.freeze() if hasattr(gc, "freeze") else None
+        hazards.settle()
         return found
 
     def prepare(self, group):
@@ -282,7 +282,7 @@ class Warmer(object):
         self.wide.ran_user_code = False
         self.checks.is_old = True
         self.threads = len(hazards.threads()) > 1
-        gc.freeze() if hasattr(gc, "freeze") else None
+        hazards.settle()
         self.channel.send("keep")
         self.expect("kept")
 
@@ -322,14 +322,16 @@ class Guest(Warmer):
     # The lister's parser knows the options.
     pytest_addoption = None
 
-    def __init__(self, channel, settings, random, modules):
+    def __init__(self, channel, settings, random, items):
         super(Guest, self).__init__(channel, {"settings": settings})
         self.random = random
-        self.modules = modules
+        self.files = {}
+        for item in items:
+            self.files.setdefault(listing.path_of(item), []).append(item)
 
     def settle(self):
         """The lister has done it: a look at all of its memory would copy that."""
 
     def collect(self, file):
         """A file that has been collected already."""
-        return self.modules.get(file, ({}, None))
+        return collecting.index(self.files.get(file, ())), None

@@ -7,6 +7,7 @@ bring back, and says so where it cannot: an object that JSON does not know becom
 import json
 import os
 import re
+import select
 import socket
 import struct
 
@@ -64,7 +65,7 @@ def decode(raw):
     """The value of one line or message."""
     if isinstance(raw, bytes):
         raw = raw.decode("utf-8")
-    return json.loads(raw, object_hook=told)
+    return json.loads(raw, object_hook=told) if '"$repr"' in raw else json.loads(raw)
 
 
 def told(pairs):
@@ -90,6 +91,10 @@ class Messages(object):
         for number in range(count):
             mark = b"." if number == count - 1 else b"+"
             self.channel.sendall(mark + raw[number * room:(number + 1) * room])
+
+    def has_one(self):
+        """Whether something has come."""
+        return bool(select.select([self.channel], [], [], 0)[0])
 
     def receive(self):
         """The next message, or None when the other end is closed."""

@@ -126,7 +126,7 @@ class Ends(OwnTemporary):
         self.assertEqual(ends, [1, 1], job.lines)
 
     def test_work_ends_it(self):
-        text = "def busy():\n    t = time.process_time() + 0.05\n    while time.process_time() < t: pass\n"
+        text = "def busy():\n    t = time.process_time() + 0.3\n    while time.process_time() < t: pass\n"
         job = self.run_batch(text + "def test_a(): busy()\ndef test_b(): busy()\ndef test_c(): pass", "test_a", "test_b", "test_c")
         # The first may have paid for others.
         before = [[line.get("before", 0) for line in job.of(n) if "start" in line] for n in range(3)]

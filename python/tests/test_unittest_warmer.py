@@ -306,7 +306,7 @@ class Jobs(WarmerTest):
         warmer = self.warmer(test_a=CASE + """
         def test_a(self):
             self.assertNotIn("SEATRIAL_SLOT", os.environ)
-            for number in range(3, 10):
+            for number in range(3, 11):
                 self.assertRaises(OSError, os.fstat, number)
 """)
         job = warmer.job({"file": "module:test_a", "tests": [{"id": "test_a::A.test_a", "n": 0}]})

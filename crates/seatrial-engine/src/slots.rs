@@ -92,7 +92,13 @@ impl LocalSlot {
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<()> {
         let number = spec.launch.0;
-        self.acquaint(number, launch)?;
+        self.prepare(number, launch, false)?;
+        if let Some(warm) = &launch.warm
+            && self.served.insert(number)
+            && let Some(second) = &warm.second
+        {
+            self.slot.inform(number, second)?;
+        }
         let vars = self.vars_of(launch, &spec, attempt);
         let vars: Vec<&[u8]> = vars.iter().map(Vec::as_slice).collect();
         let args: Vec<&[u8]> = spec.args.iter().map(|arg| arg.0.as_slice()).collect();
@@ -111,20 +117,8 @@ impl LocalSlot {
 
     /// Invites a process from outside to run the jobs of a warm launch.
     pub(crate) fn invite(&mut self, number: u32, launch: &Prepared) -> io::Result<()> {
-        self.acquaint(number, launch)?;
-        self.slot.invite(number)
-    }
-
-    /// Tells the slot all that is known of a launch, once.
-    fn acquaint(&mut self, number: u32, launch: &Prepared) -> io::Result<()> {
         self.prepare(number, launch, false)?;
-        if let Some(warm) = &launch.warm
-            && self.served.insert(number)
-            && let Some(second) = &warm.second
-        {
-            self.slot.inform(number, second)?;
-        }
-        Ok(())
+        self.slot.invite(number)
     }
 
     /// True when it has had a job of this warm launch.

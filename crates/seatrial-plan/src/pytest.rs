@@ -117,8 +117,9 @@ impl PytestPlan {
         if hello.maxfail > 0 {
             out.push(PlanAction::MaxFail(hello.maxfail));
         }
-        if self.shape.framework == Framework::Pytest && !hello.forks && hello.rootdir.is_some() {
-            out.push(PlanAction::WarmUp(LaunchId(0)));
+        if self.shape.framework == Framework::Pytest && hello.rootdir.is_some() {
+            let early = if hello.forks { PlanAction::Invite } else { PlanAction::WarmUp };
+            out.push(early(LaunchId(0)));
         }
         self.hello = hello;
     }
@@ -137,9 +138,7 @@ impl PytestPlan {
                 open_ports(&all.fixtures, out);
                 let second = Bytes(second_packet(&self.hello.nodes, all));
                 out.push(PlanAction::Inform(LaunchId(0), second));
-                if all.forks {
-                    out.push(PlanAction::Invite(LaunchId(0)));
-                } else if let Some(why) = all.refusal.as_ref().filter(|_| self.shape.explain) {
+                if let Some(why) = all.refusal.as_ref().filter(|_| self.shape.explain) {
                     let text = format!("each slot imports and collects for itself: {why}");
                     out.push(PlanAction::Notice { level: NoticeLevel::Info, text, hint: None });
                 }

@@ -299,7 +299,7 @@ impl Slot {
         Ok(wire::send(self.socket.as_fd(), &[zygote::FINDINGS, place], &[second.as_fd()])?)
     }
 
-    /// Invites a process from outside to be the warmer of this launch, which has got its second packet. There is an
+    /// Invites a process from outside to be the warmer of this launch. There is an
     /// answer ([`SlotMessage::Invitation`]) if it has no warmer and is a container. Until the process arrives (10 seconds) the
     /// first job waits; if it does not, the launch's program is started.
     ///

@@ -132,10 +132,7 @@ pub struct ListedAll {
     /// Fixtures for the whole run that tests use.
     #[serde(default)]
     pub fixtures: Vec<SetFixture>,
-    /// True when warm interpreters can be forked from this session.
-    #[serde(default)]
-    pub forks: bool,
-    /// Why not, in words.
+    /// Why warm interpreters are not forks of this session, in words.
     #[serde(default)]
     pub refusal: Option<String>,
 }

@@ -14,7 +14,7 @@ fn bench() -> Bench<PytestPlan> {
 fn bench_of(shape: Shape) -> Bench<PytestPlan> {
     let mut bench = silent(shape);
     let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","nodes":[{"workerid":"gw0"}],"forks":true}}"#;
-    assert_eq!(say(&mut bench, hello), [""; 0]);
+    assert_eq!(say(&mut bench, hello), ["invite 0"]);
     bench
 }
 
@@ -189,19 +189,13 @@ fn slots_have_forks_of_the_session_or_begin_for_themselves() {
         let said = say(&mut bench, &json!({ "hello": facts }).to_string());
         (bench, said)
     };
-    let listed = |forks, refusal: &str| {
-        let facts = json!({"tests": 0, "deselected": 0, "exit": null, "forks": forks, "refusal": refusal});
-        json!({ "listed": facts }).to_string()
-    };
-    let (mut bench, said) = hello(true);
-    assert_eq!(said, [""; 0]);
-    let said = say(&mut bench, &listed(true, ""));
-    assert!(said[0].starts_with("inform 0"), "{said:?}");
-    assert_eq!(said[1..], ["invite 0", "complete"]);
+    let (_, said) = hello(true);
+    assert_eq!(said, ["invite 0"]);
 
     let (mut bench, said) = hello(false);
     assert_eq!(said, ["warm up 0"]);
-    let said = say(&mut bench, &listed(false, "there are threads"));
+    let facts = json!({"tests": 0, "deselected": 0, "exit": null, "refusal": "there are threads"});
+    let said = say(&mut bench, &json!({ "listed": facts }).to_string());
     assert_eq!(
         said[1..],
         ["notice each slot imports and collects for itself: there are threads", "complete"]
@@ -409,7 +403,7 @@ fn the_frameworks_limit_is_passed_on_and_ends_jobs() {
     let warmer = Launch { program: "python".into(), args: vec![], env: vec![], cwd: "/p".into(), warm: None };
     let mut bench = Bench::new(PytestPlan::new(warmer, Limits::default(), Shape::default()));
     let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","maxfail":2,"forks":true}}"#;
-    assert_eq!(say(&mut bench, hello), ["max fail 2"]);
+    assert_eq!(say(&mut bench, hello), ["max fail 2", "invite 0"]);
     let lines = listed(&mut bench, &suite()[..2]);
     assert_eq!(jobs(&lines), ["one+two: batch check share stop"]);
 }

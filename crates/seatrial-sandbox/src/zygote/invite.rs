@@ -49,10 +49,9 @@ impl Zygote {
         Some(())
     }
 
-    /// Both ends of its channel, in which its second packet waits, and the namespaces.
+    /// Both ends of its channel, and the namespaces.
     fn prepare_invitation(&self, place: u8) -> Result<(OwnedFd, OwnedFd, Vec<OwnedFd>), Errno> {
-        let launch = self.launches.get(usize::from(place)).ok_or(Errno::INVAL)?;
-        let second = launch.second.as_deref().ok_or(Errno::NODATA)?;
+        self.launches.get(usize::from(place)).ok_or(Errno::INVAL)?;
         let open = |name: &&str| {
             rustix::fs::open(format!("/proc/self/ns/{name}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         };
@@ -62,7 +61,6 @@ impl Zygote {
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let channel = rustix::io::fcntl_dupfd_cloexec(ours, FIRST_OWN)?;
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&channel, CHANNEL);
-        wire::send(channel.as_fd(), second, &[])?;
         Ok((channel, theirs, namespaces))
     }
 

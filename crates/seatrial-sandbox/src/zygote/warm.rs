@@ -71,9 +71,9 @@ enum Heard {
 }
 
 impl Warmer {
-    /// One that is to come from outside. Its second packet waits in its channel.
+    /// One that is to come from outside.
     pub(super) fn invited(channel: OwnedFd, place: u8) -> Self {
-        Self { pid: 0, channel, place, informed: true, worn_out: false, status: None }
+        Self { pid: 0, channel, place, informed: false, worn_out: false, status: None }
     }
 
     pub(super) fn has_arrived(&self) -> bool {
