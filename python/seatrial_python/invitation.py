@@ -27,6 +27,8 @@ KNOWN = ("_pytest", "pytest", "xdist", "execnet", "seatrial_python", "pytest_dja
          "_hypothesis_pytestplugin", "pytest_asyncio", "pytest_mock", "pytest_timeout", "py")
 # Linux: prctl(2), capabilities(7), capset(2).
 SET_DUMPABLE, SET_SECCOMP, HAS_BOUND, DROP_BOUND, AMBIENT = 4, 22, 23, 24, 47
+# Bytes from which on memory is joined, and of a page of joined memory; madvise(2).
+LARGE, HUGE, COLLAPSE = 64 << 20, 2 << 20, 25
 FILTER_MODE, CLEAR_ALL, CAPABILITIES_V3 = 2, 4, 0x20080522
 
 
@@ -228,6 +230,8 @@ def accept(lister, session, invitation):
     sys.stdout.flush()
     sys.stderr.flush()
     hazards.settle()
+    if not lister.origin.forks:
+        join_pages(ctypes)
     state = lister.origin.random.settle()
     pid = os.fork()
     if pid:
@@ -243,6 +247,24 @@ def accept(lister, session, invitation):
         sys.stderr.flush()
     finally:
         os._exit(status)
+
+
+def join_pages(ctypes):
+    """Lets large memory lie in huge pages, if it is much: a fork copies a table entry for each page."""
+    with open("/proc/self/statm") as file:
+        if int(file.read().split()[1]) * resource.getpagesize() < LARGE:
+            return
+    madvise = ctypes.CDLL(None).madvise
+    with open("/proc/self/maps") as file:
+        for line in file:
+            fields = line.split()
+            if fields[1] != "rw-p" or (len(fields) > 5 and fields[5] != "[heap]"):
+                continue
+            start, end = (int(number, 16) for number in fields[0].split("-"))
+            start, end = -(-start // HUGE) * HUGE, end // HUGE * HUGE
+            if end > start:
+                # Refused where the kernel cannot (before Linux 6.1) or has no such page: then they stay as they are.
+                madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), COLLAPSE)
 
 
 def load(name):
