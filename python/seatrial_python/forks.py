@@ -10,10 +10,8 @@ import time
 import traceback
 import warnings
 
-from seatrial_python import collecting, snapshots
+from seatrial_python import collecting, snapshots, wire
 
-FIRST = 3
-LAST = 10
 HIGH = 200
 NOT_RUN = 70
 # Tests of a checked batch, and the seconds of processor and of wall time after which it takes no further one. A fork
@@ -118,7 +116,7 @@ class Forks(object):
         os.chdir(self.warmer.directory)
         self.warmer.capture.attach(out, out + 1)
         lines.descriptor = fcntl.fcntl(out + 2, fcntl.F_DUPFD_CLOEXEC, HIGH)
-        os.closerange(FIRST, LAST + 1)
+        os.closerange(wire.FIRST, wire.LAST + 1)
         self.warmer.random.restore()
         self.warmer.wide.drop_inherited()
         clear = getattr(atexit, "_clear", None)

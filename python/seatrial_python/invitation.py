@@ -1,30 +1,18 @@
 """Forks of the lister that become the warm interpreters of slots, so that nothing is imported and collected twice.
 
-A slot's invitation brings what makes a process one of its own. Only a session is forked that would have come about in
-the slot as well: what it has opened, started or written outside, a slot's processes would look for in vain. Plug-ins and
-test files that ask whether they run in a worker of pytest-xdist's get an interpreter that was one from its start.
+A slot's invitation brings what makes a process one of its own: descriptors, namespaces, what privileges are left.
 """
 
 import importlib
-import importlib.util
 import os
-import re
 import resource
 import signal
-import stat
 import struct
 import sys
 import time
 
-from seatrial_python import hazards, randomness
+from seatrial_python import hazards, wire
 
-# Where a warmer's channel, pipes and shelf are.
-FIRST = 3
-LAST = 10
-WORKER = re.compile(rb"worker(input|output|_id)|slave(input|output)|PYTEST_XDIST|configure_node|testnodedown")
-# They ask only when a fixture is set up, or the answer is the same in every process.
-KNOWN = ("_pytest", "pytest", "xdist", "execnet", "seatrial_python", "pytest_django", "pytest_randomly", "anyio",
-         "_hypothesis_pytestplugin", "pytest_asyncio", "pytest_mock", "pytest_timeout", "py")
 # Linux: prctl(2), capabilities(7), capset(2).
 SET_DUMPABLE, SET_SECCOMP, HAS_BOUND, DROP_BOUND, AMBIENT = 4, 22, 23, 24, 47
 # Bytes from which on memory is joined, and of a page of joined memory; madvise(2).
@@ -35,106 +23,16 @@ FILTER_MODE, CLEAR_ALL, CAPABILITIES_V3 = 2, 4, 0x20080522
 def reserve():
     """Keeps the numbers of a warmer's descriptors free; called before anybody else opens something. Gives those that the
     process has inherited."""
-    inherited = [int(number) for number in os.listdir("/proc/self/fd") if int(number) > LAST]
+    inherited = [int(number) for number in os.listdir("/proc/self/fd") if int(number) > wire.LAST]
     null = os.open(os.devnull, os.O_RDWR)
-    for number in range(FIRST + 1, LAST + 1):
+    for number in range(wire.FIRST + 1, wire.LAST + 1):
         try:
             os.fstat(number)
         except OSError:
             os.dup2(null, number, False)
-    if null > LAST:
+    if null > wire.LAST:
         os.close(null)
     return inherited
-
-
-class Origin(object):
-    """What the process was before user code ran in it, and why it cannot be forked, in words."""
-
-    def __init__(self, packet, inherited):
-        self.inherited = inherited
-        # First of each three processes of which the last is a slot's warmer.
-        self.forks = []
-        self.has_fixtures = bool(packet.get("fixtures"))
-        self.directory = os.getcwd()
-        self.temporary = temporary()
-        self.present = hazards.present() | files()
-        self.modules = set(sys.modules)
-        self.random = None
-
-    def refusal(self, config):
-        """When plug-ins and the first conftest files are there; None if nothing is against it yet."""
-        self.random = randomness.State()
-        if not hasattr(os, "fork") or importlib.util.find_spec("_ctypes") is None:
-            return "this Python has no ctypes"
-        if self.has_fixtures:
-            return "there are fixtures for the whole run"
-        if sys.gettrace() is not None or config.pluginmanager.hasplugin("_cov") or "coverage" in sys.modules:
-            return "coverage is measured"
-        for plugin in config.pluginmanager.get_plugins():
-            name = getattr(plugin, "__name__", None) or type(plugin).__module__
-            top = name.partition(".")[0]
-            for module in list(sys.modules):
-                if (module == name or module.startswith(top + ".")) and top not in KNOWN and asks(sys.modules[module]):
-                    return "%s asks for a worker" % module
-        return None
-
-    def reap(self):
-        """Forks that have done their part."""
-        while self.forks:
-            os.waitpid(self.forks.pop(), 0)
-
-    def late_refusal(self, config):
-        """When all is collected."""
-        if len(hazards.threads()) > 1:
-            return "there are threads"
-        left = (hazards.present() | files()) - self.present | temporary() - self.temporary
-        if left:
-            return "collection has left " + ", ".join(sorted(left))
-        root = str(getattr(config, "rootpath", None) or config.rootdir) + os.sep
-        for name in set(sys.modules) - self.modules:
-            module = sys.modules.get(name)
-            if (getattr(module, "__file__", None) or "").startswith(root) and asks(module):
-                return "%s asks for a worker" % name
-        return None
-
-
-def files():
-    """Open files that have a name, as `hazards.present` tells of sockets."""
-    found = set()
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink("/proc/self/fd/" + number)
-            regular = stat.S_ISREG(os.fstat(int(number)).st_mode)
-        except OSError:
-            continue
-        if regular and not target.endswith(" (deleted)"):
-            found.add("open file " + target)
-    return found
-
-
-def temporary():
-    """What this user has in the folder of temporary files: slots have one of their own."""
-    found = set()
-    try:
-        with os.scandir(os.environ.get("TMPDIR") or "/tmp") as entries:
-            for entry in entries:
-                if entry.stat(follow_symlinks=False).st_uid == os.getuid():
-                    found.add(entry.path)
-    except OSError:
-        return found
-    return found
-
-
-def asks(module):
-    """Whether a module's source has words by which workers are known."""
-    path = getattr(module, "__file__", None) or ""
-    if not path.endswith(".py"):
-        return False
-    try:
-        with open(path, "rb") as file:
-            return WORKER.search(file.read()) is not None
-    except OSError:
-        return True
 
 
 class Invitation(object):
@@ -147,7 +45,7 @@ class Invitation(object):
         self.filter = bytes(bytearray.fromhex(facts["filter"]))
         behind = len(descriptors) - facts["doors"]
         self.descriptors = descriptors
-        seats = LAST + 1 - FIRST
+        seats = wire.LAST + 1 - wire.FIRST
         self.seats, self.namespaces, self.doors = descriptors[:seats], descriptors[seats:behind], descriptors[behind:]
 
     def decline(self):
@@ -182,7 +80,7 @@ class Invitation(object):
             time.sleep(0.0005)
         os.setpgid(0, 0)
         for place, descriptor in enumerate(self.seats):
-            os.dup2(descriptor, FIRST + place, False)
+            os.dup2(descriptor, wire.FIRST + place, False)
         self.decline()
         self.drop_privileges(ctypes, call)
         # What Seatrial was started with is not for tests.
@@ -242,6 +140,7 @@ def accept(lister, session, invitation):
     try:
         invitation.enter(ctypes, lister.origin.inherited)
         status = serve(warmer, lister, session, invitation.slot, state)
+        sys.stdout.flush()
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
@@ -288,7 +187,7 @@ def serve(warmer, lister, session, slot, state):
     plugin = warmer.Guest(lister.messages.channel, settings, lister.origin.random, session.items)
     manager.register(plugin, "seatrial-warmer")
     plugin.begin(session)
-    plugin.capture.attach(FIRST + 1, FIRST + 2)
+    plugin.capture.attach(wire.FIRST + 1, wire.FIRST + 2)
     plugin.channel.send("arrived", os.getpid())
     plugin.take_findings(session.config)
     plugin.serve()

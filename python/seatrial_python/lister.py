@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 
-from seatrial_python import contract, coverage_share, hazards, imports, invitation, listing, reports, run_fixtures
+from seatrial_python import contract, coverage_share, hazards, imports, invitation, listing, origin, reports, run_fixtures
 from seatrial_python import snapshots, stepwise, terminal, wire
 
 BATCH = 500
@@ -30,8 +30,8 @@ def main(packet, channel):
     hazards.quiet_libraries()
     hazards.settle()
     definitions = packet.get("fixtures") or []
-    origin = invitation.Origin(packet, inherited)
-    plugin = Lister(messages, packet["settings"], origin, run_fixtures.RunFixtures(definitions, channel))
+    before = origin.Origin(packet, inherited)
+    plugin = Lister(messages, packet["settings"], before, run_fixtures.RunFixtures(definitions, channel))
     try:
         exit = int(pytest.main(list(packet["args"]), plugins=[plugin, run_fixtures.plugin(definitions, {})]))
     except BaseException:
@@ -69,10 +69,10 @@ def greeting(version, config):
 class Lister(object):
     """The plug-in of the lister's session."""
 
-    def __init__(self, messages, settings, origin, run_fixtures):
+    def __init__(self, messages, settings, before, run_fixtures):
         self.messages = messages
         self.settings = settings
-        self.origin = origin
+        self.origin = before
         # Why this session is not forked for slots.
         self.refusal = None
         self.run_fixtures = run_fixtures

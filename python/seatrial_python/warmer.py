@@ -57,7 +57,7 @@ class Warmer(object):
         self.wide = None
         self.threads = False
         self.random = None
-        self.shelf = reports.Shelf(forks.LAST)
+        self.shelf = reports.Shelf(wire.LAST)
         self.set = 0
         for function in (Warmer.pytest_cmdline_main, Warmer.pytest_sessionstart, Warmer.pytest_runtestloop):
             pytest.hookimpl(tryfirst=True)(function)

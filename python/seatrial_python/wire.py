@@ -12,6 +12,9 @@ import socket
 import struct
 
 PACKET = 96 * 1024
+# A warmer's descriptors: its channel, pipes and shelf.
+FIRST = 3
+LAST = 10
 # Room for the descriptors of one packet.
 DESCRIPTORS = socket.CMSG_SPACE(4 * 32)
 LONE = re.compile("[\ud800-\udfff]")

@@ -65,6 +65,7 @@ const PYTEST: &[(&str, &str)] = &[
     source!("invitation"),
     source!("keeper"),
     source!("lister"),
+    source!("origin"),
     source!("run_fixtures"),
     source!("stepwise"),
     source!("terminal"),

@@ -69,6 +69,11 @@ fn what_cannot_be_inherited_in_a_slot_is_made_there() {
         ("import subprocess; LEFT = subprocess.Popen(['sleep', '1000'])", "child:"),
         ("import tempfile; LEFT = tempfile.mkdtemp(prefix='left-')", "left-"),
         ("LEFT = open(__file__)", "open file"),
+        ("import os; LEFT = os.open('.', os.O_RDONLY)", "open file"),
+        (
+            "import mmap; f = open('mapped', 'w+b'); f.write(bytes(9)); f.flush(); LEFT = mmap.mmap(f.fileno(), 9); f.close()",
+            "mapped",
+        ),
         ("import os; WORKER = os.environ.get('PYTEST_XDIST_WORKER')", "asks for a worker"),
     ] {
         world.write("test_a.py", format!("{left}\n{TESTS}"));
