@@ -38,6 +38,7 @@ class Forks(object):
     def run(self, group, lines, checked):
         """Positions and collected items, in one process: its status, how many have run, and whether one has failed.
         None has when the process did not come to its own end."""
+        self.places = [place for place, _ in group]
         status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
         over, ran, failed = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
@@ -48,7 +49,7 @@ class Forks(object):
     def run_file(self, payload, tests):
         """A file that is collected in the test's own process; its status."""
         warmer = self.warmer
-        places = list(range(len(tests)))
+        places = self.places = list(range(len(tests)))
 
         def child(lines):
             lines.add({"test": 0, "start": True})
@@ -73,6 +74,8 @@ class Forks(object):
 
     def fork(self, child, lines):
         """Forks, waits, and tells the zygote."""
+        if self.warmer.facts is not None:
+            self.warmer.facts.share(lines, self.places)
         lines.flush()
         self.word[:] = WORD.pack(False, 0, False)
         pid = quiet_fork() if self.warmer.threads else os.fork()
@@ -112,11 +115,14 @@ class Forks(object):
 
     def settle(self, lines):
         """Makes the process the test's own."""
+        self.begun = []
         out = 4 + 3 * self.warmer.set
         os.chdir(self.warmer.directory)
         self.warmer.capture.attach(out, out + 1)
         lines.descriptor = fcntl.fcntl(out + 2, fcntl.F_DUPFD_CLOEXEC, HIGH)
         os.closerange(wire.FIRST, wire.LAST + 1)
+        if self.warmer.facts is not None:
+            self.warmer.facts.begin()
         self.warmer.random.restore()
         self.warmer.wide.drop_inherited()
         clear = getattr(atexit, "_clear", None)
@@ -139,6 +145,7 @@ class Forks(object):
             if checked and number:
                 start["before"] = number
             lines.add(start)
+            self.begun.append(place)
             if len(group) > 1:
                 lines.keep()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -187,6 +194,8 @@ class Forks(object):
         ran = share.take() if share is not None else None
         if ran is not None:
             lines.add({"coverage": ran})
+        if self.warmer.facts is not None:
+            self.warmer.facts.tell(lines, self.begun)
         # unittest has no session, and no snapshots.
         session = getattr(self.warmer, "session", None)
         shown = snapshots.used(session.config) if session is not None else None

@@ -184,7 +184,7 @@ def serve(warmer, lister, session, slot, state):
     manager = session.config.pluginmanager
     manager.unregister(lister)
     settings = dict(lister.settings, slot=slot)
-    plugin = warmer.Guest(lister.messages.channel, settings, lister.origin.random, session.items)
+    plugin = warmer.Guest(lister.messages.channel, settings, lister.origin, session.items)
     manager.register(plugin, "seatrial-warmer")
     plugin.begin(session)
     plugin.capture.attach(wire.FIRST + 1, wire.FIRST + 2)

@@ -9,8 +9,8 @@ import signal
 import sys
 import traceback
 
-from seatrial_python import contract, coverage_share, hazards, imports, invitation, listing, origin, reports, run_fixtures
-from seatrial_python import snapshots, stepwise, terminal, wire
+from seatrial_python import contract, coverage_share, hazards, imports, invitation, listing, origin, reports
+from seatrial_python import run_fixtures, snapshots, stepwise, terminal, wire
 
 BATCH = 500
 

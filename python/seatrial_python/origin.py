@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from seatrial_python import hazards, randomness
+from seatrial_python import facts, hazards, randomness
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 WORKER = re.compile(rb"worker(input|output|_id)|slave(input|output)|PYTEST_XDIST|configure_node|testnodedown")
@@ -31,6 +31,8 @@ class Origin(object):
         self.present = hazards.present() | files()
         self.modules = set(sys.modules)
         self.random = None
+        # What user code opens and imports from here on, for forks inherit it.
+        self.facts = facts.recorder(packet["settings"])
 
     def refusal(self, config):
         """When plug-ins and the first conftest files are there; None if nothing is against it yet."""

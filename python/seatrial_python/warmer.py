@@ -8,8 +8,8 @@ import gc
 import os
 import time
 
-from seatrial_python import capture, checks, collecting, contract, coverage_share, forks, hazards, imports, listing
-from seatrial_python import randomness, reports, run_fixtures, terminal, warm_up, wide, wire
+from seatrial_python import capture, checks, collecting, contract, coverage_share, facts, forks, hazards, imports
+from seatrial_python import listing, randomness, reports, run_fixtures, terminal, warm_up, wide, wire
 
 LATE = "late"
 # Seconds of processor and of wall time after which a job ends that another slot may share: that one may have nothing
@@ -41,7 +41,7 @@ def own_settings(packet):
 class Warmer(object):
     """The plug-in of the warmer's session."""
 
-    def __init__(self, channel, packet):
+    def __init__(self, channel, packet, heard=None):
         import pytest
 
         self.socket = channel
@@ -50,6 +50,8 @@ class Warmer(object):
         self.findings = packet if "nodes" in packet else None
         # Values of run-wide fixtures, when they are known.
         self.fixtures = {}
+        # From here on, so that conftest files are heard.
+        self.facts = heard or facts.recorder(self.settings)
         self.served = False
         self.collecting = collecting.plugin()
         self.directory = os.getcwd()
@@ -322,9 +324,11 @@ class Guest(Warmer):
     # The lister's parser knows the options.
     pytest_addoption = None
 
-    def __init__(self, channel, settings, random, items):
-        super(Guest, self).__init__(channel, {"settings": settings})
-        self.random = random
+    def __init__(self, channel, settings, before, items):
+        super(Guest, self).__init__(channel, {"settings": settings}, before.facts)
+        if self.facts is not None:
+            self.facts.name_interpreter()
+        self.random = before.random
         self.files = {}
         for item in items:
             self.files.setdefault(listing.path_of(item), []).append(item)

@@ -428,6 +428,7 @@ impl Local<'_> {
             PlanAction::Answer { call, end, output } => self.source.answer(call, end, output),
             PlanAction::Forward(ports) => self.pool.forward(&ports),
             PlanAction::Tell(message) => self.source.tell(message),
+            PlanAction::Facts(facts) => self.reporting.tell(self.clock.now(), Event::Facts(facts)),
             PlanAction::Again { job, spec } => self.run(RunEvent::Again { job, spec }),
             PlanAction::MaxFail(limit) => self.run(RunEvent::MaxFail(limit)),
             PlanAction::Stop(reason) => {

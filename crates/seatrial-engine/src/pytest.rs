@@ -262,7 +262,8 @@ fn read(socket: &OwnedFd, state: &Mutex<ListerState>, outbox: &Outbox, finished:
     let mut packet = vec![0; PACKET];
     loop {
         let length = match recv(socket, packet.as_mut_slice(), RecvFlags::empty()) {
-            Err(Errno::INTR) => continue,
+            // It has gone without reading all that it was told, which is said once, before what it said last.
+            Err(Errno::INTR | Errno::CONNRESET) => continue,
             Ok((0, _)) | Err(_) => return,
             Ok((length, _)) => length,
         };

@@ -61,6 +61,7 @@ impl Reporting {
             | Event::Skipped { .. }
             | Event::AttemptStarted { .. }
             | Event::Slow { .. }
+            | Event::Facts(_)
             | Event::Unknown => false,
         };
         self.since.get_or_insert(now);

@@ -6,7 +6,7 @@
 //!
 //! * `schema`: the tables (`migrations/*.sql`) and how a file gets them
 //! * `store`: one open file: opening, and SQLite's errors told in words
-//! * `recorder`, `write`, `shape`: from events to rows
+//! * `recorder`, `write`, `shape`, `files`: from events to rows
 //! * `runs`, `results`, `facts`: from rows to answers
 //! * `process`: whether the process that records a run still lives
 //!
@@ -14,6 +14,7 @@
 
 mod error;
 mod facts;
+mod files;
 mod history;
 mod process;
 mod recorder;

@@ -4,12 +4,14 @@
 //! milliseconds at a time, and two runs at once do not starve each other, which they would if each kept a transaction
 //! open from one flush to the next.
 
+use crate::files::Files;
 use crate::store::Store;
 use crate::write::{Row, Writer, micros};
 use crate::{Error, process, shape};
 use rusqlite::{Connection, TransactionBehavior, params};
 use seatrial_model::{
-    Attempt, Counts, Event, Instant, NodeId, Outcome, Output, RunHeader, RunId, SlotId, TestRef, Usage,
+    Attempt, Counts, Event, FileFacts, Instant, NodeId, Outcome, Output, RunHeader, RunId, SlotId, TestRef,
+    Usage,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -33,6 +35,9 @@ pub struct Recorder {
     running: HashMap<(TestRef, Attempt), (Instant, NodeId, SlotId)>,
     rows: Vec<Row>,
     bytes: usize,
+    files: Files,
+    /// Facts that are not yet written.
+    facts: Vec<FileFacts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +71,8 @@ impl Recorder {
                 running: HashMap::new(),
                 rows: Vec::new(),
                 bytes: 0,
+                files: Files::default(),
+                facts: Vec::new(),
             }),
             Err(error) => Err(store.told(error)),
         }
@@ -89,6 +96,10 @@ impl Recorder {
                 let (counts, wall, interrupted, exit_code) = (*counts, *wall, *interrupted, *exit_code);
                 return self.finish(&Finish { counts, wall, interrupted, exit_code });
             }
+            Event::Facts(facts) => {
+                self.bytes += crate::files::size(facts);
+                self.facts.push(facts.clone());
+            }
             Event::RunStarted(_)
             | Event::GroupListed { .. }
             | Event::Slow { .. }
@@ -104,7 +115,7 @@ impl Recorder {
     /// # Errors
     /// Whatever kept SQLite from writing, once; afterwards nothing is recorded.
     pub fn flush(&mut self) -> Result<(), Error> {
-        if self.phase != Phase::Recording || self.rows.is_empty() {
+        if self.phase != Phase::Recording || (self.rows.is_empty() && self.facts.is_empty()) {
             return Ok(());
         }
         self.write(None)
@@ -153,6 +164,7 @@ impl Recorder {
             | Event::AttemptStarted { .. }
             | Event::Slow { .. }
             | Event::Notice { .. }
+            | Event::Facts(_)
             | Event::RunFinished { .. }
             | Event::Unknown => return,
         };
@@ -165,6 +177,7 @@ impl Recorder {
         self.transact(finish).map_err(|error| {
             self.phase = Phase::Failed;
             self.rows = Vec::new();
+            self.facts = Vec::new();
             self.running = HashMap::new();
             self.store.told(error)
         })
@@ -174,6 +187,7 @@ impl Recorder {
         // Immediate: a transaction that begins as a reader's may find, when it comes to write, that it read the past.
         let transaction = self.store.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.writer.write(&transaction, &mut self.rows)?;
+        self.files.write(&transaction, &mut self.writer, &mut self.facts)?;
         if let Some(finish) = finish {
             finish_run(&transaction, self.run, finish)?;
         }

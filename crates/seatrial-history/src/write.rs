@@ -85,8 +85,13 @@ impl Writer {
         Ok(())
     }
 
+    /// The run that is written.
+    pub(crate) const fn run(&self) -> RunId {
+        self.run
+    }
+
     /// The id of a test's name, which is new to the database at times.
-    fn test(&mut self, connection: &Connection, test: &TestRef) -> rusqlite::Result<i64> {
+    pub(crate) fn test(&mut self, connection: &Connection, test: &TestRef) -> rusqlite::Result<i64> {
         if let Some(id) = self.tests.get(test) {
             return Ok(*id);
         }

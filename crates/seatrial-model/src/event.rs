@@ -1,6 +1,6 @@
 //! The event stream: the spine that terminal, JSON, JUnit and history are folds over.
 
-use crate::{Attempt, End, NodeId, Outcome, Output, RunId, SlotId, TestRef, Usage};
+use crate::{Attempt, End, FileFacts, NodeId, Outcome, Output, RunId, SlotId, TestRef, Usage};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -115,6 +115,8 @@ pub enum Event {
         /// What to do next.
         hint: Option<String>,
     },
+    /// Which files a process of tests opened, when that is recorded.
+    Facts(FileFacts),
     /// The last event.
     RunFinished {
         /// Results by kind.

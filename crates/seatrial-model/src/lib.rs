@@ -7,6 +7,7 @@
 mod bytes;
 mod event;
 mod facts;
+mod files;
 mod id;
 mod job;
 mod outcome;
@@ -16,6 +17,7 @@ mod time;
 pub use bytes::Bytes;
 pub use event::{Counts, Event, EventLine, NoticeLevel, RunHeader, WIRE_VERSION};
 pub use facts::{Facts, TestFacts};
+pub use files::FileFacts;
 pub use id::{Attempt, JobId, LaunchId, NodeId, RunId, SlotId, TestRef};
 pub use job::{
     JOB_WIRE_VERSION, JobKind, JobLine, JobSpec, Launch, LaunchLine, Limits, Near, Reading, Round, Warm,

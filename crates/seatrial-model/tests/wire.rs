@@ -9,9 +9,9 @@
 )]
 
 use seatrial_model::{
-    Attempt, Bytes, Captured, Counts, End, Event, EventLine, JOB_WIRE_VERSION, JobId, JobKind, JobLine,
-    JobSpec, Launch, LaunchId, LaunchLine, Limits, Near, NodeId, NoticeLevel, Outcome, Output, Reading,
-    RunHeader, RunId, SlotId, SpawnStep, TestRef, Usage, Verdict, WIRE_VERSION,
+    Attempt, Bytes, Captured, Counts, End, Event, EventLine, FileFacts, JOB_WIRE_VERSION, JobId, JobKind,
+    JobLine, JobSpec, Launch, LaunchId, LaunchLine, Limits, Near, NodeId, NoticeLevel, Outcome, Output,
+    Reading, RunHeader, RunId, SlotId, SpawnStep, TestRef, Usage, Verdict, WIRE_VERSION,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -174,6 +174,17 @@ fn events() {
         finished(Some(End::SlotLost), Outcome::Lost),
         finished(None, Outcome::Pass),
         Event::Notice { level: NoticeLevel::Warning, text: "t".into(), hint: Some("h".into()) },
+        Event::Facts(FileFacts {
+            tests: vec![test_ref()],
+            interpreter: "3f2a90b1c4d5".into(),
+            step: 1,
+            shared: true,
+            opened: vec!["src/parser.py".into(), "/etc/hosts".into()],
+            written: vec!["out \"1\"".into()],
+            imported: vec!["parser".into()],
+            left_out: 2,
+        }),
+        Event::Facts(FileFacts { interpreter: "3f2a90b1c4d5".into(), ..FileFacts::default() }),
         Event::RunFinished {
             counts: Counts {
                 passed: 1,

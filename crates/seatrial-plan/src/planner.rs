@@ -2,7 +2,8 @@
 
 use seatrial_frameworks::cargo::args::HarnessArgs;
 use seatrial_model::{
-    Bytes, Captured, End, JobId, JobSpec, Launch, LaunchId, NoticeLevel, Output, Round, TestRef, Verdict,
+    Bytes, Captured, End, FileFacts, JobId, JobSpec, Launch, LaunchId, NoticeLevel, Output, Round, TestRef,
+    Verdict,
 };
 
 /// What a planner is told.
@@ -114,6 +115,8 @@ pub enum PlanAction {
     Forward(Vec<u16>),
     /// A message to the framework's own process.
     Tell(Vec<u8>),
+    /// Which files a process of tests opened.
+    Facts(FileFacts),
     /// The answer to [`PlanEvent::Again`].
     Again {
         /// The job.

@@ -4,6 +4,7 @@
 //! Tests that share a fixture wider than a function are a group that stays together in one slot; other tests of a file
 //! are a group too, so that a slot keeps to the file that it has imported, but any slot may help with them.
 
+mod files;
 mod jobs;
 mod repeats;
 mod tests_of;
@@ -59,6 +60,8 @@ pub struct Shape {
     pub slow: BTreeSet<TestRef>,
     /// Tell what tests leave behind, and where that ended a batch.
     pub explain: bool,
+    /// The files that tests open are asked for.
+    pub record_files: bool,
 }
 
 impl PytestPlan {
@@ -113,6 +116,9 @@ impl PytestPlan {
                         .into(),
                 ),
             });
+        }
+        if self.shape.record_files && !files::can_be_recorded(&hello.python) {
+            out.push(files::cannot(&hello.python));
         }
         if hello.maxfail > 0 {
             out.push(PlanAction::MaxFail(hello.maxfail));
@@ -223,7 +229,7 @@ impl PytestPlan {
         let tests = if self.jobs.contains_key(&spec.job) { spec.tests() } else { &[] };
         if let Some(end) = end {
             for told in beside(report, tests.len()) {
-                self.told_beside(told, out);
+                self.told_beside(told, tests, out);
             }
             for (test, result) in tests.iter().zip(report::read(report, tests.len(), &end)) {
                 self.explain(test, &result, out);
@@ -266,7 +272,7 @@ impl PytestPlan {
     }
 
     /// What a job's report tells of others: a wide fixture's teardown that failed is an error of an earlier test.
-    fn told_beside(&mut self, told: Beside, out: &mut Vec<PlanAction>) {
+    fn told_beside(&mut self, told: Beside, tests: &[TestRef], out: &mut Vec<PlanAction>) {
         match told {
             Beside::Late { id, n, result } => {
                 let text: String =
@@ -286,6 +292,7 @@ impl PytestPlan {
                     out.push(PlanAction::Notice { level: NoticeLevel::Info, text, hint: None });
                 }
             }
+            Beside::Facts(facts) => out.extend(facts.of(tests).map(PlanAction::Facts)),
             Beside::Line(line) => {
                 let none = TestKey { id: "", n: 0, file: "" };
                 out.push(PlanAction::Tell(replay::reports([(none, std::slice::from_ref(&line))])));

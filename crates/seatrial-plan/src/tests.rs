@@ -47,6 +47,10 @@ impl<P: Planner> Bench<P> {
             PlanAction::Answer { call, end, .. } => format!("answer {call}: {end:?}"),
             PlanAction::Notice { text, .. } => format!("notice {text}"),
             PlanAction::Tell(message) => format!("tell {}", String::from_utf8_lossy(&message)),
+            PlanAction::Facts(facts) => {
+                let tests: Vec<String> = facts.tests.iter().map(ToString::to_string).collect();
+                format!("facts {}: {}", tests.join(", "), facts.opened.join(", "))
+            }
             PlanAction::Again { job, spec } => match spec {
                 Some(spec) => {
                     let args: Vec<String> = spec.args.iter().map(|arg| arg.to_text().into_owned()).collect();

@@ -116,7 +116,7 @@ impl Junit {
             Event::RunFinished { counts, wall, interrupted, .. } => {
                 self.end = Some(End { counts: *counts, wall: *wall, interrupted: *interrupted });
             }
-            Event::Slow { .. } | Event::Notice { .. } | Event::Unknown => {}
+            Event::Slow { .. } | Event::Notice { .. } | Event::Facts(_) | Event::Unknown => {}
         }
     }
 

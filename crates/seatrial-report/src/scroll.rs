@@ -28,6 +28,7 @@ pub(crate) fn lines(view: &RunView, event: &Event, paint: Paint, verbose: bool) 
         | Event::Skipped { .. }
         | Event::AttemptStarted { .. }
         | Event::RunFinished { .. }
+        | Event::Facts(_)
         | Event::Unknown => String::new(),
     }
 }

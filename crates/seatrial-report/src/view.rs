@@ -203,7 +203,7 @@ impl RunView {
                 let (wall, interrupted, exit_code) = (*wall, *interrupted, *exit_code);
                 self.end = Some(RunEnd { counts: *counts, wall, interrupted, exit_code });
             }
-            Event::Unknown => {}
+            Event::Facts(_) | Event::Unknown => {}
         }
     }
 

@@ -167,6 +167,7 @@ impl Local<'_> {
                 }
             }
             PlanAction::Tell(message) => self.source.tell(message),
+            PlanAction::Facts(facts) => self.reporting.tell(self.clock.now(), Event::Facts(facts)),
             PlanAction::Notice { level, text, hint } => {
                 self.reporting.tell(self.clock.now(), Event::Notice { level, text, hint });
             }

@@ -27,8 +27,9 @@ names = {'__name__': 'seatrial_boot', 'packet': packet, 'channel': channel}
 exec(compile(packet['modules']['old'] if old else packet['boot'], '<seatrial boot>', 'exec'), names)
 ";
 
-/// Bytes of a first packet at most: what Linux, unless it is told otherwise, sends in one piece.
-pub const MAX_FIRST_PACKET: usize = 192 * 1024;
+/// Bytes of a first packet at most: what Linux, unless it is told otherwise, sends in one piece through a socket whose
+/// buffer is as large as it may be (twice `net.core.wmem_max`, socket(7)).
+pub const MAX_FIRST_PACKET: usize = 384 * 1024;
 
 /// Version of the first packet's form.
 const VERSION: u32 = 1;
@@ -62,6 +63,7 @@ const SHARED: &[(&str, &str)] = &[
 const PYTEST: &[(&str, &str)] = &[
     source!("contract"),
     source!("coverage_share"),
+    source!("facts"),
     source!("invitation"),
     source!("keeper"),
     source!("lister"),
@@ -154,6 +156,8 @@ pub struct Settings<'a> {
     pub seed: u32,
     /// How tests are put together: `auto`, `test`, `class`, `module` or `session`.
     pub granularity: &'a str,
+    /// The project's directory, when the files that tests open and the modules that they import are to be told.
+    pub record_files: Option<&'a str>,
 }
 
 /// What a warmer is told of its slot.
@@ -249,6 +253,9 @@ impl FirstPacket<'_> {
             "seed": self.settings.seed,
             "granularity": self.settings.granularity,
         });
+        if let Some(root) = self.settings.record_files {
+            settings["files"] = root.into();
+        }
         if let Some(slot) = slot {
             settings["slot"] = slot.number.into();
             if let Some(input) = slot.worker_input {

@@ -12,7 +12,7 @@ mod page;
 mod show;
 
 pub use beside::{Beside, beside};
-pub use line::{Report, Unsafe};
+pub use line::{Facts, Report, Unsafe};
 pub use show::{Capture, Show, Shown, Traceback};
 
 use crate::end::{signal_name, without_a_word};

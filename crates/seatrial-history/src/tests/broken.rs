@@ -61,14 +61,15 @@ fn a_newer_schema_is_read_but_not_written() {
     run(dir.path(), 1, &[("a", Outcome::Pass, 1)]);
     let connection = connection(dir.path());
     connection.execute_batch("alter table result add column more text; pragma user_version = 99").unwrap();
-    let newer = Error::Newer { path: dir.path().join("history.sqlite"), found: 99, known: 1 };
+    let newer =
+        Error::Newer { path: dir.path().join("history.sqlite"), found: 99, known: crate::schema::KNOWN };
     for mut history in [History::open(dir.path()).unwrap(), History::open_read_only(dir.path()).unwrap()] {
         assert_eq!(history.results(header(1).run, false).unwrap().len(), 1);
         assert_eq!(history.facts(PROJECT).unwrap().tests.len(), 1);
         let error = history.begin(&header(2), "me", &[]).unwrap_err();
         if history.store.writable {
             assert_eq!(error, newer);
-            assert!(error.to_string().ends_with("its schema is version 99, and this one knows 1"), "{error}");
+            assert!(error.to_string().ends_with("its schema is version 99, and this one knows 2"), "{error}");
         }
         assert_eq!(history.runs(None, 9).unwrap().len(), 1);
     }
@@ -117,8 +118,8 @@ fn damage_in_the_middle_is_told_when_it_is_met() {
     let size = fs::metadata(&file).unwrap().len();
     let mut open = fs::OpenOptions::new().write(true).open(&file).unwrap();
     // The first pages hold the schema: leave those.
-    open.seek(SeekFrom::Start(16 * 4096)).unwrap();
-    open.write_all(&vec![0xa5; usize::try_from(size).unwrap() - 16 * 4096]).unwrap();
+    open.seek(SeekFrom::Start(32 * 4096)).unwrap();
+    open.write_all(&vec![0xa5; usize::try_from(size).unwrap() - 32 * 4096]).unwrap();
     let history = History::open(dir.path()).unwrap();
     let error = history.results(header(1).run, false).unwrap_err();
     assert!(matches!(&error, Error::Corrupt { path, .. } if *path == file), "{error:?}");

@@ -2,6 +2,7 @@
 
 mod broken;
 mod facts;
+mod files;
 mod results;
 mod runs;
 mod schema;

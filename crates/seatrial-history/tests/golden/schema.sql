@@ -1,10 +1,41 @@
-pragma user_version = 1;
+pragma user_version = 2;
+
+CREATE INDEX facts_interpreter on facts (run, interpreter, step);
+
+CREATE INDEX facts_name_name on facts_name (name);
 
 CREATE INDEX result_bad on result (run, outcome)
 where outcome = 'fail' or outcome = 'error' or outcome = 'timeout' or outcome = 'crash' or outcome = 'oom'
     or outcome = 'lost' or outcome = 'cancelled';
 
 CREATE INDEX run_project on run (project);
+
+CREATE TABLE facts (
+    id integer primary key,
+    run integer not null references run (id),
+    interpreter text not null,  -- a name within the run
+    step integer not null,  -- what a process inherits: shared facts of its interpreter up to this step
+    shared integer not null,  -- 1: done by the interpreter, outside of tests' processes
+    left_out integer not null  -- names that are missing, because there were too many
+) strict;
+
+CREATE TABLE facts_name (
+    facts integer not null references facts (id),
+    kind text not null,  -- opened, written, imported
+    name integer not null references name (id),
+    primary key (facts, kind, name)
+) strict, without rowid;
+
+CREATE TABLE facts_test (
+    facts integer not null references facts (id),
+    test integer not null references test (id),
+    primary key (facts, test)
+) strict, without rowid;
+
+CREATE TABLE name (
+    id integer primary key,
+    text text not null unique
+) strict;
 
 CREATE TABLE output (
     id integer primary key,
@@ -80,6 +111,27 @@ CREATE TABLE test (
     unique (project, grp, name)
 ) strict;
 
+CREATE VIEW files as
+select
+    run.name as run,
+    project.path as project,
+    test.grp,
+    test.name as test,
+    facts_name.kind,
+    name.text as name,
+    done.shared as inherited,
+    strftime('%Y-%m-%d %H:%M:%f', run.started_ms / 1000.0, 'unixepoch') as started
+from facts
+join facts_test on facts_test.facts = facts.id
+join facts as done on done.run = facts.run and done.interpreter = facts.interpreter
+    and (done.id = facts.id or (done.shared = 1 and done.step <= facts.step))
+join facts_name on facts_name.facts = done.id
+join name on name.id = facts_name.name
+join test on test.id = facts_test.test
+join run on run.id = facts.run
+join project on project.id = run.project
+where facts.shared = 0;
+
 CREATE VIEW outputs as
 select
     run.name as run,
@@ -101,6 +153,23 @@ join run on run.id = result.run
 join test on test.id = result.test
 join project on project.id = run.project
 join output on output.id = result.output;
+
+CREATE VIEW recorded as
+select
+    run.name as run,
+    project.path as project,
+    test.grp,
+    test.name as test,
+    sum(done.left_out) as left_out
+from facts
+join facts_test on facts_test.facts = facts.id
+join facts as done on done.run = facts.run and done.interpreter = facts.interpreter
+    and (done.id = facts.id or (done.shared = 1 and done.step <= facts.step))
+join test on test.id = facts_test.test
+join run on run.id = facts.run
+join project on project.id = run.project
+where facts.shared = 0
+group by facts.run, facts_test.test;
 
 CREATE VIEW results as
 select

@@ -471,3 +471,37 @@ fn who_asks_is_told_what_tests_leave_behind() {
         assert!(told[0].starts_with(words), "{told:?}");
     }
 }
+
+#[test]
+fn the_files_of_a_job_are_told_by_its_tests_names() {
+    let mut bench = bench_of(Shape { granularity: Granularity::Module, ..Shape::default() });
+    listed(&mut bench, &[test("a.py::one", 0, false, "test", ""), test("a.py::two", 0, false, "test", "")]);
+    let spec = bench.jobs[&JobId(0)].clone();
+    let line = |tests: &str| {
+        format!(
+            r#"{{"facts":{{"tests":[{tests}],"interpreter":"i","step":1,"opened":["x.txt"],"written":[],"imported":[],"left_out":0}}}}"#
+        ) + "\n"
+    };
+    // A position that the job does not have is nobody's.
+    let report = Captured::whole([line("0,1"), line("1"), line("2"), line("0,2")].concat().into_bytes());
+    let event = |report| {
+        let (spec, verdicts) = (spec.clone(), Vec::new());
+        PlanEvent::Settled { spec, end: Some(End::Exit(0)), report, verdicts }
+    };
+    assert_eq!(bench.feed(event(report)), ["facts a.py one, a.py two: x.txt", "facts a.py two: x.txt"]);
+}
+
+#[test]
+fn a_python_without_hooks_is_named_once_and_only_when_asked() {
+    let hello = |version: &str| {
+        format!(r#"{{"hello":{{"python":"{version}","pytest":"7.0","rootdir":"/p","nodes":[]}}}}"#)
+    };
+    let mut asked = bench_of(Shape { record_files: true, ..Shape::default() });
+    for (version, cannot) in
+        [("3.7.17", true), ("2.7.18", true), ("3.8.0", false), ("3.14.0rc1", false), ("4", false)]
+    {
+        let said = say(&mut asked, &hello(version));
+        assert_eq!(said.iter().any(|line| line.starts_with("notice")), cannot, "{version}: {said:?}");
+    }
+    assert_eq!(say(&mut bench(), &hello("3.7.17")), ["warm up 0"]);
+}

@@ -34,6 +34,15 @@ fn each_kind_of_event() {
             notice(NoticeLevel::Error, "text\u{2028}", Some("hint")),
         ],
     );
+    let files = FileFacts {
+        tests: vec![TestRef::new("g", "a\n"), TestRef::new("g", "b")],
+        interpreter: "i".into(),
+        step: 1,
+        opened: vec!["a b".into(), "\u{e9}".into()],
+        left_out: 1,
+        ..FileFacts::default()
+    };
+    check("facts", &[Event::Facts(FileFacts { shared: true, ..files.clone() }), Event::Facts(files)]);
     check(
         "run-finished",
         &[done(

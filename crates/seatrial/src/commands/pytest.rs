@@ -54,6 +54,9 @@ struct Own {
     /// Say which tests leave something behind in their process, and what
     #[arg(long)]
     explain: bool,
+    /// Record which files each test opens and which modules it imports (Python 3.8 and newer)
+    #[arg(long)]
+    record_files: bool,
     /// Jobs at once, as `--slots` and pytest-xdist's `-n`
     #[arg(short = 'j', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
@@ -120,6 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         explain: own.explain,
         write_back: write_back(&split.pytest),
         gather: GATHERED.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        record_files: own.record_files,
     };
     suite.run(&own.options, &split.pytest, wishes)
 }

@@ -40,6 +40,8 @@ pub(crate) struct Wishes {
     pub(crate) write_back: Vec<String>,
     /// Patterns of files that tests gather for later runs.
     pub(crate) gather: Vec<String>,
+    /// Record which files tests open.
+    pub(crate) record_files: bool,
 }
 
 /// A test that has taken longer has a fork of its own, which is a small part of that.
@@ -54,6 +56,7 @@ impl Wishes {
             granularity: self.granularity,
             slow: slow.map(|(test, _)| test.clone()).collect(),
             explain: self.explain,
+            record_files: self.record_files,
         }
     }
 }
@@ -90,8 +93,13 @@ impl Suite {
         };
         settings.strict = wishes.strict;
         let packet = |role| {
-            let settings =
-                Settings { workers: settings.slots, run: &run, seed, granularity: wishes.granularity.name() };
+            let settings = Settings {
+                workers: settings.slots,
+                run: &run,
+                seed,
+                granularity: wishes.granularity.name(),
+                record_files: wishes.record_files.then_some(settings.header.project.as_str()),
+            };
             FirstPacket { role, args, rule, settings, fixtures: &fixtures }
                 .encode()
                 .map_err(|error| Error::new(USAGE, error.to_string()))

@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod past;
 mod pytest;
+mod pytest_facts;
 mod pytest_files;
 mod pytest_fixtures;
 mod pytest_forks;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 fn packet(role: Role, rule: Rule, args: &[Bytes]) -> Result<Vec<u8>, TooLong> {
-    let settings = Settings { workers: 3, run: "r\"1", seed: 77, granularity: "auto" };
+    let settings = Settings { workers: 3, run: "r\"1", seed: 77, granularity: "auto", record_files: None };
     FirstPacket { role, args, rule, settings, fixtures: &[] }.encode()
 }
 
@@ -67,7 +67,7 @@ fn the_packet_says_what_the_process_is_to_do() {
 fn a_warmer_is_told_of_its_slot() {
     let input = json!({"workerid": "gw2", "seed": 1.5});
     for worker_input in [None, Some(&input)] {
-        let settings = Settings { workers: 3, run: "r", seed: 77, granularity: "test" };
+        let settings = Settings { workers: 3, run: "r", seed: 77, granularity: "test", record_files: None };
         let packet =
             FirstPacket { role: Role::Warmer, args: &[], rule: Rule::Pytest, settings, fixtures: &[] };
         let told = &read(&packet.encode_for(Slot { number: 2, worker_input }).expect("a packet"))["settings"];

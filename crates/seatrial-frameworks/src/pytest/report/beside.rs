@@ -1,6 +1,6 @@
 //! Report lines about no test of the job.
 
-use super::line::{Line, Report, Unsafe};
+use super::line::{Facts, Line, Report, Unsafe};
 use super::{Heard, complete_lines, gather, judge, line};
 use seatrial_model::{Captured, Outcome};
 
@@ -18,6 +18,8 @@ pub enum Beside {
     },
     /// A fixture is set up in each test's process, because it cannot be inherited: to be said once.
     Unsafe(Unsafe),
+    /// Which files a process of the job opened.
+    Facts(Facts),
     /// A line for the lister that belongs to no test, such as coverage of the warmer itself.
     Line(String),
 }
@@ -33,8 +35,8 @@ pub fn beside(report: &Captured, tests: usize) -> Vec<Beside> {
 /// Whether a line without a test of this job is of a kind that this version knows.
 pub(super) fn is_known(line: &Line) -> bool {
     let late = line.late.is_some() && line.report.is_some();
-    line.test.is_none()
-        && (late || line.unsafe_fixture.is_some() || line.coverage.is_some() || line.snapshots.is_some())
+    let other = line.unsafe_fixture.is_some() || line.coverage.is_some() || line.snapshots.is_some();
+    line.test.is_none() && (late || other || line.facts.is_some())
 }
 
 fn one(line: Line, raw: &[u8], heard: &[Heard]) -> Option<Beside> {
@@ -42,11 +44,12 @@ fn one(line: Line, raw: &[u8], heard: &[Heard]) -> Option<Beside> {
         return None;
     }
     let text = String::from_utf8_lossy(raw).into_owned();
-    match (line.late, line.report, line.unsafe_fixture) {
-        (Some(late), Some(report), _) => {
+    match (line.late, line.report, line.unsafe_fixture, line.facts) {
+        (Some(late), Some(report), ..) => {
             Some(Beside::Late { id: late.id, n: late.n, result: result(report, text) })
         }
-        (_, _, Some(fixture)) => Some(Beside::Unsafe(fixture)),
+        (_, _, Some(fixture), _) => Some(Beside::Unsafe(fixture)),
+        (.., Some(facts)) => Some(Beside::Facts(facts)),
         _ => Some(Beside::Line(text)),
     }
 }

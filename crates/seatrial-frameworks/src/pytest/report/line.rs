@@ -1,5 +1,6 @@
 //! Report lines as they come: JSON, one a line.
 
+use seatrial_model::{FileFacts, TestRef};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -16,6 +17,7 @@ pub(super) struct Line {
     pub(super) unsafe_fixture: Option<Unsafe>,
     pub(super) coverage: Option<IgnoredAny>,
     pub(super) snapshots: Option<IgnoredAny>,
+    pub(super) facts: Option<Facts>,
     #[serde(default)]
     pub(super) start: bool,
     /// Tests that ran before this one in the same process of a checked batch.
@@ -45,6 +47,31 @@ pub struct Unsafe {
     pub fixture: String,
     /// What its set-up left behind, in words.
     pub left: String,
+}
+
+/// Which files a process opened and which modules it imported.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Facts {
+    /// Positions within the job.
+    tests: Vec<usize>,
+    interpreter: String,
+    step: u32,
+    #[serde(default)]
+    shared: bool,
+    opened: Vec<String>,
+    written: Vec<String>,
+    imported: Vec<String>,
+    left_out: u32,
+}
+
+impl Facts {
+    /// The same of the tests of a job by name; nothing when it is about others.
+    #[must_use]
+    pub fn of(self, job: &[TestRef]) -> Option<FileFacts> {
+        let tests = self.tests.iter().map(|&at| job.get(at).cloned()).collect::<Option<_>>()?;
+        let Self { interpreter, step, shared, opened, written, imported, left_out, .. } = self;
+        Some(FileFacts { tests, interpreter, step, shared, opened, written, imported, left_out })
+    }
 }
 
 /// One of pytest's reports about a test, as `pytest_report_to_serializable` makes it; what is not read is passed over.

@@ -1,6 +1,7 @@
 //! Real reports of four versions of pytest, beside what pytest itself printed of them; and reports cut short.
 
 mod deaths;
+mod facts;
 mod golden;
 
 use super::page::{Page, python_lines};
