@@ -123,9 +123,8 @@ fn verdicts() {
     check("verdict.jsonl", &verdicts);
 }
 
-#[test]
-fn events() {
-    let finished = |end, outcome| Event::AttemptFinished {
+fn finished(end: Option<End>, outcome: Outcome) -> Event {
+    Event::AttemptFinished {
         test: test_ref(),
         attempt: Attempt(2),
         outcome,
@@ -149,7 +148,11 @@ fn events() {
         last: true,
         order_dependent: outcome == Outcome::Pass,
         notes: vec!["left running and ended: sleep".into()],
-    };
+    }
+}
+
+#[test]
+fn events() {
     let header = RunHeader {
         run: RunId::new(1_700_000_000_000, 0x2a_aaaa),
         started_unix_ms: 1_700_000_000_000,

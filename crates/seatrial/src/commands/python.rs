@@ -16,7 +16,7 @@ use seatrial_model::{Bytes, Counts, Facts, Launch, Warm};
 use seatrial_plan::{Granularity, PytestPlan, Shape};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A project's tests, and the Python that runs them.
@@ -115,16 +115,7 @@ impl Suite {
         let mut lister = Lister::start(&request, outbox.clone()).map_err(|error| {
             Error::new(USAGE, format!("`{}` could not be started: {error}", python.display()))
         })?;
-        let warmer = Launch {
-            program: python.as_os_str().as_bytes().into(),
-            args: vec!["-c".into(), BOOT.into()],
-            env: environment,
-            cwd: cwd.as_os_str().as_bytes().into(),
-            warm: Some(Warm {
-                first_packet: Bytes(packet(Role::Warmer)?),
-                last_job: last_payload().as_str().into(),
-            }),
-        };
+        let warmer = warm_launch(&python, environment, &cwd, packet(Role::Warmer)?);
         let history = exec::open_history();
         let facts = history.as_ref().and_then(|history| history.facts(&settings.header.project).ok());
         let facts = facts.unwrap_or_default();
@@ -147,6 +138,17 @@ impl Suite {
         })?;
         subscribers::say_problems(&end.problems);
         Ok(end.exit_code)
+    }
+}
+
+/// The launch of a warm interpreter.
+fn warm_launch(python: &Path, env: Vec<(Bytes, Bytes)>, cwd: &Path, first_packet: Vec<u8>) -> Launch {
+    Launch {
+        program: python.as_os_str().as_bytes().into(),
+        args: vec!["-c".into(), BOOT.into()],
+        env,
+        cwd: cwd.as_os_str().as_bytes().into(),
+        warm: Some(Warm { first_packet: Bytes(first_packet), last_job: last_payload().as_str().into() }),
     }
 }
 
