@@ -17,6 +17,8 @@ from seatrial_python import hazards, wire
 SET_DUMPABLE, SET_SECCOMP, HAS_BOUND, DROP_BOUND, AMBIENT = 4, 22, 23, 24, 47
 # Bytes from which on memory is joined, and of a page of joined memory; madvise(2).
 LARGE, HUGE, COLLAPSE = 64 << 20, 2 << 20, 25
+# The exit status of a fork that does not get as far as its first job.
+FAILED = 70
 FILTER_MODE, CLEAR_ALL, CAPABILITIES_V3 = 2, 4, 0x20080522
 
 
@@ -121,7 +123,7 @@ class Invitation(object):
 
 
 def accept(lister, session, invitation):
-    """Forks the session for a slot; returns in the lister, which does not wait."""
+    """Forks the session for a slot. None in the lister, which does not wait; in the fork's grandchild the slot's warmer."""
     import ctypes
 
     warmer = load("warmer")
@@ -135,17 +137,14 @@ def accept(lister, session, invitation):
     if pid:
         invitation.decline()
         lister.origin.forks.append(pid)
-        return
-    status = 70
+        return None
     try:
         invitation.enter(ctypes, lister.origin.inherited)
-        status = serve(warmer, lister, session, invitation.slot, state)
-        sys.stdout.flush()
+        return settle(warmer, lister, session, invitation.slot, state)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
-    finally:
-        os._exit(status)
+        os._exit(FAILED)
 
 
 def join_pages(ctypes):
@@ -176,8 +175,8 @@ def load(name):
         sys.meta_path.remove(finder)
 
 
-def serve(warmer, lister, session, slot, state):
-    """The life of the slot's warmer; its exit status."""
+def settle(warmer, lister, session, slot, state):
+    """The slot's warmer, ready for jobs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(lister.origin.directory)
     lister.origin.random.resume(state)
@@ -190,5 +189,4 @@ def serve(warmer, lister, session, slot, state):
     plugin.capture.attach(wire.FIRST + 1, wire.FIRST + 2)
     plugin.channel.send("arrived", os.getpid())
     plugin.take_findings(session.config)
-    plugin.serve()
-    return 0
+    return plugin

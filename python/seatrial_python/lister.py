@@ -179,7 +179,10 @@ class Lister(object):
         self.refusal = self.refusal or self.origin.late_refusal(self.config)
         if session.items and not option.collectonly:
             # Slots get ready while the tests are told.
-            self.take_invitations(session)
+            guest = self.take_invitations(session)
+            if guest is not None:
+                # Here, where the stack is little deeper than in plain pytest.
+                guest.live()
         self.tell_tests(session)
         records = self.run_fixtures.set_up(session.items if not option.collectonly else [])
         if records is None:
@@ -191,7 +194,9 @@ class Lister(object):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self.reporter is not None:
             terminal.leave_out_progress(self.reporter)
-        reason = self.listen(session)
+        reason, guest = self.listen(session)
+        if guest is not None:
+            guest.live()
         self.origin.reap()
         self.late += self.run_fixtures.tear_down()
         self.coverage.save(session.config)
@@ -231,39 +236,44 @@ class Lister(object):
         self.listed = True
 
     def listen(self, session):
-        """Replays what comes until `end`; the reason why the run ended early, or None."""
+        """Replays what comes until `end`; the reason why the run ended early, or None. In a fork for a slot: its warmer."""
         while True:
             message = self.messages.receive()
             if message is None:
-                return "Seatrial is gone"
+                return "Seatrial is gone", None
             if "reports" in message:
                 for test in message["reports"]:
                     self.replay(session, test)
             elif "invitation" in message:
-                self.answer(session, message["invitation"])
+                guest = self.answer(session, message["invitation"])
+                if guest is not None:
+                    return None, guest
             elif "lost" in message:
                 self.replay_lost(message["lost"])
             elif "end" in message:
-                return message["end"].get("reason")
+                return message["end"].get("reason"), None
             self.tell_stop(session)
             if "sync" in message:
                 self.messages.send({"synced": message["sync"]})
 
     def take_invitations(self, session):
-        """Those that have come by now. Nothing else comes before `listed`."""
+        """Those that have come by now. Nothing else comes before `listed`. In a fork for a slot: its warmer."""
         while self.messages.has_one():
             message = self.messages.receive()
             if message is None or "invitation" not in message:
                 break
-            self.answer(session, message["invitation"])
+            guest = self.answer(session, message["invitation"])
+            if guest is not None:
+                return guest
+        return None
 
     def answer(self, session, facts):
-        """A slot asks for a fork of this session."""
-        guest = invitation.Invitation(facts, self.messages.descriptors)
+        """A slot asks for a fork of this session: in that, its warmer."""
+        request = invitation.Invitation(facts, self.messages.descriptors)
         if self.refusal is None:
-            invitation.accept(self, session, guest)
-        else:
-            guest.decline()
+            return invitation.accept(self, session, request)
+        request.decline()
+        return None
 
     def pytest_runtest_logreport(self, report):
         """Of tests and subtests."""

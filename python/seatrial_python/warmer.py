@@ -6,6 +6,7 @@ still set up is torn down. Its own reporters, caches and totals are silent: the 
 
 import gc
 import os
+import sys
 import time
 
 from seatrial_python import capture, checks, collecting, contract, coverage_share, facts, forks, hazards, imports
@@ -332,6 +333,19 @@ class Guest(Warmer):
         self.files = {}
         for item in items:
             self.files.setdefault(listing.path_of(item), []).append(item)
+
+    def live(self):
+        """Serves jobs; the end of the process."""
+        status = 70
+        try:
+            self.serve()
+            sys.stdout.flush()
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
 
     def settle(self):
         """The lister has done it: a look at all of its memory would copy that."""
