@@ -14,6 +14,7 @@ use seatrial_plan::ArrayPlan;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 /// Arguments of `seatrial exec`.
 #[derive(Debug, clap::Args)]
@@ -42,12 +43,21 @@ pub(crate) struct Args {
 }
 
 /// Runs the command as one job, on the user's terminal.
-pub(crate) fn run_one(options: &RunOptions, command: Vec<OsString>) -> Result<u8, Error> {
-    run(&Args { count: None, array: None, jobs: None, options: options.clone(), command })
+/// What lies in `visible` is to be seen also below /tmp.
+pub(crate) fn run_one(
+    options: &RunOptions,
+    command: Vec<OsString>,
+    visible: Vec<PathBuf>,
+) -> Result<u8, Error> {
+    carry_out(&Args { count: None, array: None, jobs: None, options: options.clone(), command }, visible)
 }
 
 /// Runs the command as one job or as an array.
 pub(crate) fn run(args: &Args) -> Result<u8, Error> {
+    carry_out(args, Vec::new())
+}
+
+fn carry_out(args: &Args, visible: Vec<PathBuf>) -> Result<u8, Error> {
     let cwd = current_dir()?;
     let indices = match (&args.array, args.count) {
         (Some(range), _) => Some(range.clone()),
@@ -71,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     };
     let mut settings = args.options.resolve(Context {
         project: project.clone(),
-        keep_visible: std::iter::once(cwd).chain(program_file).collect(),
+        keep_visible: visible.into_iter().chain([cwd]).chain(program_file).collect(),
         passthrough,
         slots: if passthrough { Some(1) } else { args.jobs },
         write_back: Vec::new(),

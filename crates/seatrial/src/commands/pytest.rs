@@ -1,6 +1,7 @@
 //! `seatrial pytest`
 
 use crate::commands::exec;
+use crate::commands::interpreter::roots_of;
 use crate::commands::ours::separate;
 use crate::commands::python::{Suite, Wishes};
 use crate::commands::settings_file;
@@ -113,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         let words = foreground(&own, &suite.python, &split);
         let mut options = own.options;
         options.write_back.extend(write_back(&split.pytest));
-        return exec::run_one(&options, words);
+        return exec::run_one(&options, words, roots_of(&suite.python));
     }
     let granularity = Granularity::from(own.granularity);
     let wishes = Wishes {
