@@ -58,6 +58,12 @@ def settle():
         gc.freeze()
 
 
+def resume():
+    """The end of `settle`: who asks for an object's referrers is told of all again."""
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()
+
+
 def leave():
     """Ends the process as Python does, but does not take apart what the kernel frees at once."""
     for wait in (getattr(threading, "_shutdown", None), getattr(atexit, "_run_exitfuncs", None)):

@@ -135,6 +135,7 @@ def accept(lister, session, invitation):
     state = lister.origin.random.settle()
     pid = os.fork()
     if pid:
+        hazards.resume()
         invitation.decline()
         lister.origin.forks.append(pid)
         return None

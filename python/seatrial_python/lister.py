@@ -28,7 +28,6 @@ def main(packet, channel):
         messages.send({"finished": {"exit": 4, "summary": ""}})
         return 0
     hazards.quiet_libraries()
-    hazards.settle()
     definitions = packet.get("fixtures") or []
     before = origin.Origin(packet, inherited)
     plugin = Lister(messages, packet["settings"], before, run_fixtures.RunFixtures(definitions, channel))
@@ -129,7 +128,6 @@ class Lister(object):
         facts["forks"] = self.refusal is None
         self.messages.send({"hello": facts})
         self.greeted = True
-        hazards.settle()
         self.imports = imports.Imports()
 
     def pytest_make_collect_report(self, collector):

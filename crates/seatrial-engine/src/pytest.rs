@@ -167,6 +167,9 @@ impl Lister {
     fn judged(&self, mut closing: Closing, exit: i32) -> Closing {
         if !matches!(exit, 0 | 1 | 2 | 5) {
             closing.verdicts.extend(self.late(&format!("ended with exit status {exit}")).verdicts);
+            // Its last words tell why.
+            let texts = [closing.text.take(), self.in_its_own_words().text];
+            closing.text = texts.into_iter().flatten().reduce(|one, other| format!("{one}\n{other}"));
         }
         closing
     }

@@ -152,12 +152,12 @@ impl Room {
         self.send(payload)
     }
 
-    /// Starts the program of the warm launch before there is a job for it.
-    pub(crate) fn start_early(&mut self) {
+    /// Makes the warm launch known. `early`: its program starts before there is a job for it.
+    pub(crate) fn introduce(&mut self, early: bool) {
         let args: [&[u8]; 3] = [b"python3", b"-c", WARMER.as_bytes()];
         let launch =
             Launch { program: b"/usr/bin/python3", args: &args, vars: &[b"PATH=/usr/bin:/bin"], cwd: b"/" };
-        self.slot().launch_warm(WARM, &launch, b"early", true).unwrap();
+        self.slot().launch_warm(WARM, &launch, b"early", early).unwrap();
     }
 
     /// Sends a job of the warm launch, which the slot knows.

@@ -2,8 +2,9 @@
 
 use crate::Test;
 use crate::room::{Kind, Room, WARM, payload};
-use seatrial_sandbox::{JobEnd, Step};
+use seatrial_sandbox::{JobEnd, SlotMessage, Step};
 use seatrial_testkit::wait_for;
+use std::time::Duration;
 
 pub(crate) const TESTS: &[Test] = &[
     ("warm::a_warmer_finds_its_descriptors_and_no_others", a_warmer_finds_its_descriptors),
@@ -15,6 +16,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("warm::a_test_that_does_not_hear_is_killed_with_its_children", a_test_that_does_not_hear),
     ("warm::a_signal_reaches_a_warmer_without_a_test", a_signal_reaches_the_warmer),
     ("warm::large_payloads", large_payloads),
+    ("warm::what_lies_on_the_shelf_outlives_test_and_warmer", what_lies_on_the_shelf),
+    ("warm::who_is_invited_and_does_not_come_is_replaced", who_does_not_come),
     ("warm::another_test_of_a_job_is_told", another_test_of_a_job_is_told),
     ("warm::a_program_that_starts_early_is_told_more_before_its_first_job", a_program_that_starts_early),
 ];
@@ -31,7 +34,7 @@ os.write(1, b'own output;'); os.write(2, b'own errors;')";
         let set = room.start(&payload(fds, &[], ""));
         let did = room.end(set);
         assert_eq!(set, 0);
-        let report = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\nfirst\nto 6;";
+        let report = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]\nfirst\nto 6;";
         assert_eq!((did.report.as_str(), did.output.as_str()), (report, "to 4;own output;to 5;own errors;"));
         let other: Vec<String> = (0..3).map(|stream| room.stream(1, stream)).collect();
         assert_eq!(other, ["to 7;", "to 8;", "to 9;"]);
@@ -173,7 +176,7 @@ fn large_payloads() {
 fn a_program_that_starts_early() {
     for kind in KINDS {
         let mut room = Room::new(kind);
-        room.start_early();
+        room.introduce(true);
         let children = format!("/proc/{0}/task/{0}/children", room.pid());
         wait_for("a program without a job", || match std::fs::read_to_string(&children) {
             Ok(pids) if !pids.is_empty() => Ok(()),
@@ -195,4 +198,48 @@ fn another_test_of_a_job_is_told() {
             assert_eq!(room.warm("", &tests).went_on, told, "{tests:?}");
         }
     }
+}
+
+fn what_lies_on_the_shelf() {
+    for kind in KINDS {
+        let mut room = Room::new(kind);
+        let lay = |text: &str| {
+            format!("import struct; os.pwrite(10, struct.pack('<I', {}) + b'{text}', 0)", text.len())
+        };
+        // Whoever lives writes it; this warmer does not.
+        let did = room.warm("", &[&lay("left")]);
+        assert_eq!(did.report, "");
+        let dies = format!("{}; os.kill(os.getppid(), 9); os.kill(os.getpid(), 9)", lay("rescued"));
+        let did = room.warm("", &[&dies]);
+        assert!(did.ended.warmer_lost, "{did:?}");
+        assert_eq!(did.report, "rescued");
+        // It is written once.
+        let did = room.payload(&payload("", &[], "os._exit(3)"));
+        assert_eq!(did.report, "");
+        room.warm("", &["say('still here')"]).reports("still here");
+    }
+}
+
+fn who_does_not_come() {
+    let mut room = Room::new(Kind::Memory);
+    room.introduce(false);
+    room.slot().invite(WARM).unwrap();
+    match room.slot().wait(Duration::from_secs(20)) {
+        Some(SlotMessage::Invitation(invitation)) => {
+            // A channel, six pipes, the shelf and six namespaces.
+            assert_eq!(invitation.descriptors.len(), 14);
+            assert!(!invitation.filter.is_empty() && invitation.filter.len().is_multiple_of(8));
+        }
+        other => panic!("{other:?}"),
+    }
+    let set = room.send(&payload("", &["say(first.decode())"], ""));
+    room.end(set).reports("early");
+    // A slot that has a warmer invites nobody, nor does one that is no container.
+    room.slot().invite(WARM).unwrap();
+    room.warm("", &["say('the same')"]).reports("the same");
+    let mut room = Room::new(Kind::Process);
+    room.introduce(false);
+    room.slot().invite(WARM).unwrap();
+    let set = room.send(&payload("", &["say('here')"], ""));
+    room.end(set).reports("here");
 }
