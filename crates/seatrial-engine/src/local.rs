@@ -18,7 +18,7 @@ use seatrial_model::{
     Outcome, Output, SlotId, SpawnStep, Usage, Verdict,
 };
 use seatrial_plan::{PlanAction, PlanEvent, Planner};
-use seatrial_sandbox::{Ended, JobEnd, SlotMessage, Step};
+use seatrial_sandbox::{Ended, Isolation, JobEnd, SlotMessage, Step};
 use seatrial_sched::{
     Cause, JobResult, NodeAction, NodeEvent, NodeMachine, NodeSettings, Planned, RunAction, RunEvent,
     RunMachine, RunSettings, priority,
@@ -454,8 +454,11 @@ impl Local<'_> {
         }
     }
 
-    /// As many slots as can have a job ask the framework's process for a fork of it.
+    /// Slots ask the framework's process for a fork of it. It cannot enter what is no container.
     fn invite(&mut self, id: LaunchId) {
+        if self.pool.isolation() == Isolation::Process {
+            return self.warm_up(id);
+        }
         let Some(launch) = self.launches.get(&id) else { return };
         for (_, slot) in self.pool.slots() {
             let _ = slot.invite(id.0, launch);
