@@ -7,6 +7,8 @@ import sys
 import threading
 
 KINDS = ("socket:", "pipe:", "anon_inode:")
+# As `gc.set_threshold` takes them.
+RARELY = (50000, 20, 100)
 TASKS = "/proc/self/task"
 QUIET = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -50,6 +52,20 @@ def in_words(names):
     """What was left behind, for people."""
     words = {"thread": "a thread", "child": "a child process", "descriptor": "a socket or pipe"}
     return ", ".join(sorted({words[name.partition(":")[0]] for name in names}))
+
+
+def spare():
+    """Lets garbage be collected less often, while much is made that stays: what a session imports and collects. Gives
+    what `collect_as_before` wants."""
+    before = gc.get_threshold()
+    gc.set_threshold(*RARELY)
+    return before
+
+
+def collect_as_before(before):
+    """The end of `spare`, unless user code has had its own wishes meanwhile."""
+    if gc.get_threshold() == RARELY:
+        gc.set_threshold(*before)
 
 
 def settle():

@@ -179,6 +179,7 @@ def load(name):
 def settle(warmer, lister, session, slot, state):
     """The slot's warmer, ready for jobs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    hazards.collect_as_before(lister.origin.thresholds)
     os.chdir(lister.origin.directory)
     lister.origin.random.resume(state)
     manager = session.config.pluginmanager

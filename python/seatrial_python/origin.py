@@ -31,6 +31,7 @@ class Origin(object):
         self.present = hazards.present() | files()
         self.modules = set(sys.modules)
         self.random = None
+        self.thresholds = hazards.spare()
         # What user code opens and imports from here on, for forks inherit it.
         self.facts = facts.recorder(packet["settings"])
 
