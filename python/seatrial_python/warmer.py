@@ -61,6 +61,8 @@ class Warmer(object):
         self.threads = False
         self.random = None
         self.shelf = reports.Shelf(wire.LAST)
+        # Those of the test that was prepared last, and what was first in `sys.path` then.
+        self.packages = None
         self.set = 0
         for function in (Warmer.pytest_cmdline_main, Warmer.pytest_sessionstart, Warmer.pytest_runtestloop):
             pytest.hookimpl(tryfirst=True)(function)
@@ -239,6 +241,7 @@ class Warmer(object):
         lines = self.lines()
         first = group[0][1]
         self.leave(first)
+        self.import_packages(first)
         self.sender.begin(lines, group[0][0])
         for _, item in group:
             if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
@@ -248,6 +251,26 @@ class Warmer(object):
             self.tell_coverage(lines)
         self.sender.begin(None, 0)
         return lines
+
+    def import_packages(self, item):
+        """What pytest does when it sets a package up: it may put the package's root into `sys.path`. In a fork that would be
+        a change that its first test makes, each time."""
+        packages = [node for node in item.listchain() if type(node).__name__ == "Package"]
+        if (packages, sys.path[:1]) == self.packages:
+            return
+        from _pytest import python
+
+        for package in packages:
+            try:
+                if hasattr(python, "importtestmodule"):
+                    python.importtestmodule(package.path / "__init__.py", self.session.config)
+                else:
+                    # Before version 8 it is done when somebody looks at the package's module.
+                    package.obj
+            except BaseException:
+                # It fails in the set-up of its tests too.
+                continue
+        self.packages = (packages, sys.path[:1])
 
     def leave(self, following):
         """Tears down; an error belongs to the last test, whose job may be over."""

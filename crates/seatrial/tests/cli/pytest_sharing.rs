@@ -98,3 +98,15 @@ fn a_time_limit_is_a_tests_and_not_its_jobs() {
     let bad: Vec<_> = outcomes(&ran).into_iter().filter(|(_, outcome)| outcome != "pass").collect();
     assert_eq!(bad, [("test_4".to_owned(), "timeout".to_owned())], "{ran:?}");
 }
+
+#[test]
+fn tests_of_packages_share_a_process_too() {
+    let world = world();
+    // The file without a package puts its own folder first in `sys.path`, before the package's root.
+    world.write("tests/__init__.py", "");
+    world.write("tests/test_a.py", "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass\n");
+    world.write("other/test_b.py", "def test_d(): pass\n");
+    let ran = pytest(&world, &["--explain", "-n", "1", "tests", "other"]).exits(0);
+    assert_eq!(outcomes(&ran).len(), 4, "{ran:?}");
+    ran.hides("has changed");
+}
