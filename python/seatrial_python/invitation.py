@@ -3,6 +3,7 @@
 A slot's invitation brings what makes a process one of its own: descriptors, namespaces, what privileges are left.
 """
 
+import gc
 import importlib
 import os
 import resource
@@ -129,6 +130,9 @@ def accept(lister, session, invitation):
     warmer = load("warmer")
     sys.stdout.flush()
     sys.stderr.flush()
+    if not lister.origin.forks:
+        # What a collection does to objects that stay (tuples of constants are tracked no more) is not done to settled ones.
+        gc.collect()
     hazards.settle()
     if not lister.origin.forks:
         join_pages(ctypes)
