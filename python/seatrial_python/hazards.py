@@ -68,6 +68,14 @@ def collect_as_before(before):
         gc.set_threshold(*before)
 
 
+def directory(before):
+    """The working directory, which user code may have changed; the one before if it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return before
+
+
 def settle():
     """What has been made until now stays: collections of garbage need not look at it, nor copy it in forks."""
     if hasattr(gc, "freeze"):

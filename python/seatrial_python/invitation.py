@@ -137,6 +137,7 @@ def accept(lister, session, invitation):
     if not lister.origin.forks:
         join_pages(ctypes)
     state = lister.origin.random.settle()
+    directory = hazards.directory("/")
     pid = os.fork()
     if pid:
         hazards.resume()
@@ -145,6 +146,8 @@ def accept(lister, session, invitation):
         return None
     try:
         invitation.enter(ctypes, lister.origin.inherited)
+        # Not the directory itself, which lies outside, but what is there in the slot.
+        os.chdir(directory)
         return settle(warmer, lister, session, invitation.slot, state)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -184,7 +187,6 @@ def settle(warmer, lister, session, slot, state):
     """The slot's warmer, ready for jobs."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hazards.collect_as_before(lister.origin.thresholds)
-    os.chdir(lister.origin.directory)
     lister.origin.random.resume(state)
     manager = session.config.pluginmanager
     manager.unregister(lister)

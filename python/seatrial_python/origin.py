@@ -26,7 +26,6 @@ class Origin(object):
         # First of each three processes of which the last is a slot's warmer.
         self.forks = []
         self.has_fixtures = bool(packet.get("fixtures"))
-        self.directory = os.getcwd()
         self.temporary = temporary()
         self.present = hazards.present() | files()
         self.modules = set(sys.modules)

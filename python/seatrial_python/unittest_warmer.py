@@ -165,8 +165,10 @@ class Warmer(object):
             return
         self.imported = False
         self.threads = len(hazards.threads()) > 1
+        self.directory = hazards.directory(self.directory)
         self.channel.send("keep")
         self.expect("kept")
+        os.chdir(self.directory)
 
     def expect(self, word):
         """Waits for an answer."""
@@ -196,5 +198,4 @@ def module_cleanups():
 def freeze():
     """What stands now is for all forks: the collector need not look at it, nor copy its pages."""
     gc.collect()
-    if hasattr(gc, "freeze"):
-        gc.freeze()
+    hazards.settle()

@@ -123,6 +123,7 @@ class Warmer(object):
     def begin(self, session):
         """All that comes before the first job."""
         self.session = session
+        self.directory = hazards.directory(self.directory)
         config = session.config
         self.sender = reports.Sender(config)
         config.pluginmanager.register(self.sender, "seatrial-sender")
@@ -180,6 +181,7 @@ class Warmer(object):
             status = self.run_tests(self.found(payload, tests), payload)
         if payload.get("last"):
             self.leave(None if payload["last"] == "session" else self.session_only())
+            self.directory = hazards.directory(self.directory)
         self.channel.send("done", status)
 
     def found(self, payload, tests):
@@ -308,9 +310,12 @@ class Warmer(object):
         self.wide.ran_user_code = False
         self.checks.is_old = True
         self.threads = len(hazards.threads()) > 1
+        self.directory = hazards.directory(self.directory)
         hazards.settle()
         self.channel.send("keep")
         self.expect("kept")
+        # What has been there until now may lie below another mount.
+        os.chdir(self.directory)
 
     def expect(self, word):
         """Waits for an answer."""

@@ -328,3 +328,39 @@ fn why_an_interpreter_cannot_start_is_shown() {
     assert!(text.contains("INTERNALERROR in a warm interpreter"), "{ran:?}");
     assert!(text.contains("ValueError: no wind"), "{ran:?}");
 }
+
+#[test]
+fn the_working_directory_is_where_user_code_has_left_it() {
+    let world = world();
+    let is = |name: &str| format!("assert os.path.basename(os.getcwd()) == '{name}', os.getcwd()\n");
+    let go = |indent: &str, name: &str| format!("{indent}os.chdir(os.path.join(HERE, '{name}'))\n");
+    let here = "import os, pytest, unittest\nHERE = os.path.dirname(os.path.abspath(__file__))\n";
+    for name in ["a", "b", "c", "d"] {
+        world.write(format!("{name}/empty"), "");
+    }
+    // A wide fixture, for its tests; what comes after them is back where the conftest file has gone.
+    let fixture = format!(
+        "{here}@pytest.fixture(scope='module', autouse=True)\ndef there():\n  old = os.getcwd()\n{}  yield\n  os.chdir(old)\n",
+        go("  ", "a")
+    );
+    let tests = |names: &str, dir: &str| -> String {
+        names.chars().map(|name| format!("def test_{name}(): {}", is(dir))).collect()
+    };
+    world.write("test_1.py", fixture + &tests("kl", "a"));
+    let set_up = format!("def setup_module():\n{}def teardown_module():\n{}", go("  ", "b"), go("  ", "c"));
+    world.write("test_2.py", format!("{here}{set_up}{}", tests("mn", "b")));
+    world.write("test_3.py", format!("{here}{}", tests("op", "c")));
+    for conftest in [String::new(), "# PYTEST_XDIST_WORKER\n".to_owned()] {
+        world.write("conftest.py", format!("{conftest}{here}{}", go("", "c")));
+        for args in [&["-n", "1"][..], &["-n", "2"], &["-n", "1", "--isolation", "process"]] {
+            let ran = pytest(&world, args).exits(0);
+            assert_eq!(outcomes(&ran).len(), 6, "{ran:?}");
+        }
+    }
+    // One that a test file's import has left.
+    world.write("conftest.py", "");
+    world.write("test_1.py", format!("{here}{}{}", go("", "d"), tests("kl", "d")));
+    std::fs::remove_file(world.project.join("test_2.py")).unwrap();
+    std::fs::remove_file(world.project.join("test_3.py")).unwrap();
+    pytest(&world, &[]).exits(0);
+}

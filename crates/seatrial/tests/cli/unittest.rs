@@ -221,3 +221,18 @@ fn help_and_completions_teach_it() {
     world.seatrial(["completions", "bash"]).run().exits(0).tells("unittest");
     world.seatrial(["--help"]).run().exits(0).tells("unittest");
 }
+
+#[test]
+fn the_working_directory_is_where_an_import_has_left_it() {
+    let world = world();
+    world.write("there/empty", "");
+    world.write(
+        "test_a.py",
+        "import os, unittest\nos.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'there'))\n\
+         class A(unittest.TestCase):\n\
+         \x20   def test_a(self): self.assertEqual(os.path.basename(os.getcwd()), 'there')\n\
+         \x20   def test_b(self): self.assertEqual(os.path.basename(os.getcwd()), 'there')\n",
+    );
+    let ran = unittest(&world, &["-j", "1"]).exits(0);
+    assert_eq!(outcomes(&ran).len(), 2, "{ran:?}");
+}
