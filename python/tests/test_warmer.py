@@ -108,7 +108,7 @@ class Jobs(WarmerTest):
         self.assertEqual(self.names(done.outcomes), dict.fromkeys(["test_a", "test_b", "test_c", "test_d"], "pass"))
 
     def test_directory_of_work(self):
-        root = self.project(test_a="import os\nHOME = os.getcwd()\nos.chdir('/')\ndef test_a(): assert os.getcwd() == HOME")
+        root = self.project(test_a="import os\nos.chdir('/')\ndef test_a(): assert os.getcwd() == '/'")
         warmer = self.warmer(root)
         self.assertEqual(self.outcomes(warmer.job(self.payload(root, "test_a", "test_a")), 1), ["pass"])
         warmer.finish()
