@@ -3,6 +3,7 @@
 import builtins
 import importlib
 import mmap
+import os
 import struct
 import warnings
 
@@ -148,16 +149,19 @@ class Sender(object):
         self.lines = None
         self.position = 0
         self.failed = False
+        self.process = None
 
     def begin(self, lines, position):
         """From now on, reports belong to this position of the job."""
         self.lines = lines
         self.position = position
         self.failed = False
+        self.process = os.getpid()
 
     def pytest_runtest_logreport(self, report):
-        """A report of any kind: set-up, call, teardown, subtest, rerun."""
-        if self.lines is None:
+        """A report of any kind: set-up, call, teardown, subtest, rerun. A child of the test that has come back from it
+        has nothing to say about it."""
+        if self.lines is None or os.getpid() != self.process:
             return
         self.lines.add({"test": self.position, "report": serialise(self.config, report)})
         if report.outcome == "failed":

@@ -119,11 +119,13 @@ class Ends(OwnTemporary):
                 self.assertEqual((job.of(2), len(job.ended)), ([], 1))
 
     def test_a_forgotten_child_says_nothing(self):
-        text = "def test_a():\n    if os.fork(): os.wait()\ndef test_b(): pass"
-        job = self.run_batch(text, "test_a", "test_b")
-        self.assertEqual(self.outcomes(job, 2), ["pass", "pass"])
-        ends = [len([line for line in job.of(n) if "end" in line]) for n in range(2)]
-        self.assertEqual(ends, [1, 1], job.lines)
+        for child in ("pass", "assert False"):
+            text = "def test_a():\n    if os.fork(): os.wait()\n    else: %s\ndef test_b(): pass" % child
+            job = self.run_batch(text, "test_a", "test_b")
+            self.assertEqual(self.outcomes(job, 2), ["pass", "pass"], child)
+            for key in ("end", "report"):
+                count = [len([line for line in job.of(n) if key in line]) for n in range(2)]
+                self.assertEqual(count, [1, 1] if key == "end" else [3, 3], job.lines)
 
     def test_work_ends_it(self):
         text = "def busy():\n    t = time.process_time() + 0.3\n    while time.process_time() < t: pass\n"
