@@ -100,10 +100,12 @@ impl Member {
             // Something before it has ended the process: it will do so again.
             (Some(_), Some(_)) if self.round == Round::After && !ran => Step::Stand,
             (Some(_), _) if !ran => Step::Wait,
-            (Some(_), Some(first)) if outcome == Outcome::Pass => {
+            (Some(_), _) if outcome == Outcome::Cancelled => Step::Final,
+            // Also one that skips itself: what failed must not end as if it had not.
+            (Some(_), Some(first)) if !outcome.is_bad() => {
                 Step::Confirm(if first.company.is_empty() { Round::Alone } else { Round::Same })
             }
-            (Some(_), _) if !outcome.is_bad() || outcome == Outcome::Cancelled => Step::Final,
+            (Some(_), None) if !outcome.is_bad() => Step::Final,
             (Some(_), Some(_)) if self.round == Round::After => Step::Stand,
             (Some(_), None) if !held.company.is_empty() => Step::Hold(Round::Alone),
             (Some(retries), _) if retry::after_try(outcome, self.retried, retries) => Step::Retry,
@@ -259,14 +261,15 @@ impl RunMachine {
             return self.give_up(test, member, told);
         };
         let others = held.company.len();
+        let is_good = if good.verdict.outcome == Outcome::Skip { "is skipped" } else { "passes" };
         if others > 0 {
-            let how = format!("passes alone, failed after {others} other tests in one process");
+            let how = format!("{is_good} alone, failed after {others} other tests in one process");
             good.verdict.reason = Some(format!("order-dependent: {how}"));
         } else if self.settings.strict {
-            let how = "it passes after the tests before it in its file: order-dependent";
-            return self.tell(&member, held.with_reason(how), false, told);
+            let how = format!("it {is_good} after the tests before it in its file: order-dependent");
+            return self.tell(&member, held.with_reason(&how), false, told);
         } else {
-            let how = "fails alone, passes after the tests before it in its file";
+            let how = format!("fails alone, {is_good} after the tests before it in its file");
             good.verdict.reason = Some(format!("order-dependent: {how}"));
         }
         told.push(bad_try(&mut member, *held));

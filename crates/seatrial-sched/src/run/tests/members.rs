@@ -95,6 +95,26 @@ fn a_test_that_is_bad_once_is_flaky_and_not_order_dependent() {
 }
 
 #[test]
+fn what_has_failed_does_not_end_as_a_mere_skip() {
+    let transcript = |end: &str| {
+        format!(
+            "add a:pytest,x,y               =>
+             planned                        =>
+             n0 wants 3                     => n0 gets a#1
+             n0 ends a#1 x:pass y:fail^1    => settled a reported pass, x#1 pass, ask a y alone
+             again a:pytest,y               => n0 gets a#2
+             n0 ends a#2 y:skip             => settled a reported, ask a x+y the same
+             again a:pytest,x,y             => n0 gets a#3
+             {end}, complete"
+        )
+    };
+    let by_order = "n0 ends a#3 x:pass y:fail^1 => settled a reported skip, y#1 fail*, y#2 skip by order";
+    check(PLAIN, &transcript(by_order), "1 passed, 1 order-dependent, 1 skipped");
+    let flaky = "n0 ends a#3 x:pass y:skip^1 => settled a reported fail, y#1 fail";
+    check(PLAIN, &transcript(flaky), "1 passed, 1 failed");
+}
+
+#[test]
 fn what_cannot_be_confirmed_has_failed() {
     let transcript = |third: &str| {
         format!(
