@@ -64,7 +64,6 @@ def greeting(version, config):
     return facts
 
 
-
 class Lister(object):
     """The plug-in of the lister's session."""
 

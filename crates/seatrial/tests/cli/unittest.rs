@@ -1,29 +1,14 @@
 //! `seatrial unittest`: what `python -m unittest` would run, each test forked from a warm interpreter.
 
+use super::pytest::{outcomes, pairs, python};
 use super::{world, worlds};
 use seatrial_testkit::{Ran, World};
 use std::path::PathBuf;
-
-/// A Python: what `SEATRIAL_TEST_PYTHON` names, or the system's.
-fn python() -> String {
-    std::env::var("SEATRIAL_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned())
-}
 
 fn unittest(world: &World, args: &[&str]) -> Ran {
     let python = python();
     let ours = ["unittest", "--python", &python, "--format", "json"];
     world.seatrial(ours.iter().chain(args).copied()).run()
-}
-
-/// Outcomes by test, without the group.
-fn outcomes(ran: &Ran) -> Vec<(String, String)> {
-    let mut all: Vec<_> = ran.outcomes().into_iter().map(|(_, name, outcome)| (name, outcome)).collect();
-    all.sort();
-    all
-}
-
-fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
-    all.iter().map(|(name, outcome)| ((*name).to_owned(), (*outcome).to_owned())).collect()
 }
 
 /// A module with a class `A` of these methods.
