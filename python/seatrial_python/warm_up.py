@@ -17,7 +17,7 @@ def run(session):
             run_once(session)
     except BaseException:
         # A plug-in may refuse a test that stands in no file. Then tests are slower, and no less right.
-        pass
+        clear(session)
     finally:
         settle(session)
 
@@ -53,6 +53,17 @@ def make(session):
     if info is not None:
         del info.names_closure[:]
     return item
+
+
+def clear(session):
+    """Takes out of the stack of set-ups what a protocol that broke off has left there."""
+    stack = session._setupstate.stack
+    for left in list(stack):
+        if isinstance(stack, dict):
+            del stack[left]
+        else:
+            stack.remove(left)
+            session._setupstate._finalizers.pop(left, None)
 
 
 def settle(session):

@@ -64,7 +64,8 @@ class Warmer(object):
         # Those of the test that was prepared last, and what was first in `sys.path` then.
         self.packages = None
         self.set = 0
-        for function in (Warmer.pytest_cmdline_main, Warmer.pytest_sessionstart, Warmer.pytest_runtestloop):
+        for function in (Warmer.pytest_cmdline_main, Warmer.pytest_sessionstart, Warmer.pytest_runtestloop,
+                         Warmer.pytest_runtest_setup):
             pytest.hookimpl(tryfirst=True)(function)
         pytest.hookimpl(hookwrapper=True)(Warmer.pytest_fixture_setup)
 
@@ -107,6 +108,11 @@ class Warmer(object):
         """Watched while it is the warmer that sets up."""
         for _ in self.wide.around_setup(fixturedef, request):
             yield
+
+    def pytest_runtest_setup(self, item):
+        """A set-up that has failed in the warmer fails its test."""
+        if self.wide is not None:
+            self.wide.raise_pending(item)
 
     def pytest_internalerror(self, excrepr):
         """The end of this interpreter: the reason goes where the running job's errors go."""
@@ -217,6 +223,8 @@ class Warmer(object):
             status, ran, failed = self.forks.run(group, lines, checked)
             if self.wide.last is not None and ran:
                 self.wide.last = group[ran - 1][1]
+            for _, item in group[:ran]:
+                self.wide.over(item)
             long = self.forks.used > WORK or time.monotonic() > until
             if status != 0 or not ran or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break

@@ -8,6 +8,8 @@ those that depend on it, and from then on set up in each test's process.
 """
 
 import contextlib
+import functools
+import sys
 
 from seatrial_python import hazards, listing
 
@@ -49,17 +51,26 @@ class Stack(object):
         finally:
             del self.state.stack[item]
 
+    def finalizers(self):
+        """All nodes' lists, by node."""
+        if self.new:
+            return {node: finalizers for node, (finalizers, _) in self.state.stack.items()}
+        return dict(self.state._finalizers)
+
     def drop_finalizers(self):
         """Empties all nodes' lists; returns what was in them, for whoever keeps it alive."""
-        if self.new:
-            dropped = [list(finalizers) for finalizers, _ in self.state.stack.values()]
-            for finalizers, _ in self.state.stack.values():
-                del finalizers[:]
-        else:
-            dropped = [list(finalizers) for finalizers in self.state._finalizers.values()]
-            for finalizers in self.state._finalizers.values():
-                del finalizers[:]
+        found = list(self.finalizers().values())
+        dropped = [list(finalizers) for finalizers in found]
+        for finalizers in found:
+            del finalizers[:]
         return dropped
+
+    def at_end(self, node, function):
+        """Calls the function when the node, which is set up, is torn down."""
+        if node in self.finalizers():
+            self.finalizers()[node].append(function)
+        elif not self.new and node in self.nodes():
+            self.state._finalizers[node] = [function]
 
 
 class Wide(object):
@@ -71,7 +82,11 @@ class Wide(object):
         self.on_unsafe = on_unsafe
         self.unsafe = set()
         self.to_undo = []
+        # What is set up, and the node below which it stands.
         self.ready = []
+        self.nodes = {}
+        # By item: what its set-up has raised here and pytest does not keep for the test's process.
+        self.pending = {}
         self.last = None
         self.in_test = False
         self.ran_user_code = False
@@ -86,6 +101,7 @@ class Wide(object):
             return
         self.ran_user_code = True
         self.ready.append(fixturedef)
+        self.nodes[fixturedef] = node_of(request)
         before = hazards.present()
         yield
         left = hazards.present() - before
@@ -107,9 +123,11 @@ class Wide(object):
             return
         if not hasattr(getattr(item, "_request", None), "_get_active_fixturedef"):
             return
+        # It remembers what was set up for it in an earlier run, and has been torn down since.
+        item._initrequest()
         if all(self.is_set_up(definition, item) for definition in definitions):
             return
-        with catching(item), self.capturing():
+        with catching(item), self.acting(item, "setup"):
             try:
                 stack.set_up(item.parent)
             except BaseException:
@@ -137,9 +155,12 @@ class Wide(object):
             try:
                 with instance(item):
                     item._request._get_active_fixturedef(definition.argname)
-            except BaseException:
-                # Pytest has cached an `Exception` in the definition, and the test's process raises it again;
-                # anything else happens there once more. Before version 8 a request is used up by that.
+            except BaseException as error:
+                # Pytest has cached an `Exception` of the fixture itself in the definition, and the test's process raises it
+                # again. Not so what came of the teardown before it, or of a hook. What is no `Exception` happens there
+                # once more. Before version 8 a request is used up by all that.
+                if isinstance(error, outcomes()) and (definition.cached_result or (None,) * 3)[2] is None:
+                    self.pending.setdefault(item, error)
                 item._initrequest()
             finally:
                 self.undo(item)
@@ -187,7 +208,7 @@ class Wide(object):
         from _pytest.runner import CallInfo
 
         stack = Stack(self.session)
-        with catching(last), self.capturing():
+        with catching(last), self.acting(last, "teardown"):
             call = CallInfo.from_call(lambda: stack.tear_down(last, following), when="teardown")
         texts = self.capture.read()
         if call.excinfo is None:
@@ -200,13 +221,18 @@ class Wide(object):
         return report
 
     @contextlib.contextmanager
-    def capturing(self):
-        """Output of set-ups is captured."""
+    def acting(self, item, when):
+        """As in the item's protocol: output is captured, `PYTEST_CURRENT_TEST` is there, and pytest-timeout watches."""
+        from _pytest.runner import _update_current_test_var
+
+        _update_current_test_var(item, when)
         self.capture.resume()
         try:
-            yield
+            with watched(item):
+                yield
         finally:
             self.capture.suspend()
+            _update_current_test_var(item, None)
 
     # -- in a test's process
 
@@ -214,10 +240,63 @@ class Wide(object):
         """From now on nothing inherited is torn down here, whatever the test does. Generators stay referenced:
         one that is collected would run its `finally`."""
         self.in_test = True
-        self.graveyard.append(Stack(self.session).drop_finalizers())
+        stack = Stack(self.session)
+        self.graveyard.append(stack.drop_finalizers())
         for definition in self.ready:
             self.graveyard.append((list(definition._finalizers), definition.cached_result))
             del definition._finalizers[:]
+            # Behind its node's last test it is no longer there, for tests that share this process.
+            stack.at_end(self.nodes.get(definition), functools.partial(forget, definition))
+
+    def raise_pending(self, item):
+        """In the test's process: what its set-up has raised in the warmer."""
+        error = self.pending.get(item) if self.in_test else None
+        if error is not None:
+            raise error
+
+    def over(self, item):
+        """The item has run."""
+        self.pending.pop(item, None)
+
+
+def outcomes():
+    """What pytest takes for the end of a set-up, and not of the run."""
+    from _pytest.outcomes import OutcomeException
+
+    return (Exception, OutcomeException)
+
+
+def forget(definition):
+    """Stands for the teardown of an inherited fixture."""
+    definition.cached_result = None
+
+
+def node_of(request):
+    """The node below which the fixture stands."""
+    try:
+        return request.node
+    except Exception:
+        return request.session
+
+
+@contextlib.contextmanager
+def watched(item):
+    """Pytest-timeout's timer, which it starts around the item's whole protocol."""
+    timeout = sys.modules.get("pytest_timeout")
+    settings = getattr(timeout, "_get_item_settings", None)
+    if settings is None or not item.config.pluginmanager.hasplugin("timeout"):
+        yield
+        return
+    settings = settings(item)
+    hook = item.config.pluginmanager.hook
+    runs = settings.timeout is not None and settings.timeout > 0 and not settings.func_only
+    if runs:
+        hook.pytest_timeout_set_timer(item=item, settings=settings)
+    try:
+        yield
+    finally:
+        if runs:
+            hook.pytest_timeout_cancel_timer(item=item)
 
 
 def skipped(item):

@@ -1,0 +1,107 @@
+"""Fixtures wider than a function: set up in the warmer, used in forks, torn down in the warmer."""
+
+import unittest
+
+import driver
+from project import ALONE
+from test_warmer import QUIET, WarmerTest
+
+
+class Again(WarmerTest):
+    """Tests that run a second time in the same warmer."""
+
+    def test_after_its_fixture_was_torn_down(self):
+        root = self.project(test_a="""
+            import pytest
+            @pytest.fixture(scope="module")
+            def db(): return {}
+            def test_a(db): pass
+            def test_b(db): pass
+        """)
+        warmer = self.warmer(root)
+        for last in ("module", "module", None, "session"):
+            job = warmer.job(self.payload(root, "test_a", "test_a", "test_b", batch=True, last=last))
+            self.assertEqual(self.outcomes(job, 2), ["pass", "pass"], job.lines)
+            job = warmer.job(self.payload(root, "test_a", "test_b", last=last))
+            self.assertEqual(self.outcomes(job, 1), ["pass"], job.lines)
+        warmer.finish()
+
+    def test_in_another_class(self):
+        root = self.project(test_a="""
+            import pytest
+            @pytest.fixture(scope="class")
+            def box(): return []
+            class TestA:
+                def test_0(self, box): pass
+                def test_1(self, box): box.append(1)
+            class TestB:
+                def test_2(self, box): assert box == []
+        """)
+        warmer = self.warmer(root)
+        job = warmer.job(self.payload(root, "test_a", "TestA::test_0", "TestA::test_1", "TestB::test_2", batch=True))
+        self.assertEqual(self.outcomes(job, 3), ["pass"] * 3, job.lines)
+        warmer.finish()
+
+
+class Failures(WarmerTest):
+    """Set-ups that fail elsewhere than in the fixture."""
+
+    def test_teardown_of_the_parameter_before(self):
+        root = self.project(test_a="""
+            import pytest
+            @pytest.fixture(scope="module", params=["a", "b"])
+            def db(request):
+                yield request.param
+                assert request.param != "a", "did not stop"
+            def test_one(db): pass
+        """)
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_one[a]": "pass", "test_one[b]": "error"})
+        self.assertEqual(done.late, [])
+
+    def test_hook_around_a_set_up(self):
+        hook = """
+            import pytest
+            @pytest.hookimpl(hookwrapper=True)
+            def pytest_fixture_setup(fixturedef):
+                yield
+                if fixturedef.argname == "slow": raise RuntimeError("too slow")
+        """
+        test = "import pytest\n@pytest.fixture(scope='session')\ndef slow(): return 1\ndef test_a(slow): pass\ndef test_b(slow): pass"
+        root = self.project(conftest=hook, test_a=test)
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "error", "test_b": "pass"})
+
+    def test_plugin_that_refuses_an_empty_test(self):
+        hook = """
+            import pytest
+            @pytest.hookimpl(hookwrapper=True)
+            def pytest_runtest_makereport(item):
+                out = yield
+                out.get_result().description = item.function.__doc__.strip()
+        """
+        root = self.project(conftest="pytest_plugins = ['plug']", plug=hook, test_a='def test_a():\n    """A."""')
+        done = driver.play(QUIET, root, env=ALONE, rule="python -m pytest")
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass"})
+
+
+class AsInTheTest(WarmerTest):
+    """What user code meets in a set-up."""
+
+    def test_current_test(self):
+        root = self.project(test_a="""
+            import os, pytest
+            @pytest.fixture(scope="session")
+            def seen():
+                yield os.environ["PYTEST_CURRENT_TEST"]
+                assert os.environ["PYTEST_CURRENT_TEST"] == "test_a.py::test_b (teardown)"
+            def test_a(seen): assert seen == "test_a.py::test_a (setup)"
+            def test_b(seen): assert seen == "test_a.py::test_a (setup)"
+        """)
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass", "test_b": "pass"})
+        self.assertEqual(done.late, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
