@@ -33,6 +33,10 @@ CONTAINERS = (dict, list, set)
 NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
 
+# As they are before tests put something else in their place, which is told by `os` in `PATCHED`.
+ENVIRONMENT, directory, status, listing = os.environ, os.getcwd, os.stat, os.listdir
+
+
 class Checks(object):
     """A picture of the process, and what has changed since it was taken."""
 
@@ -42,7 +46,7 @@ class Checks(object):
         self.temporary = tempfile.gettempdir()
         tempfile._get_candidate_names()
         self.stamp = None
-        self.own_mount = is_overlay(os.getcwd())
+        self.own_mount = is_overlay(directory())
         # User code has run since the picture was taken.
         self.is_old = True
 
@@ -98,15 +102,15 @@ class Checks(object):
     def look(self):
         """What can be had in a few microseconds each, by name."""
         facts = {
-            "environment variables": dict(os.environ._data),
-            "working directory": os.getcwd(),
+            "environment variables": dict(ENVIRONMENT._data),
+            "working directory": directory(),
             "umask": umask(),
             "sys.path": list(sys.path),
             "sys.meta_path": list(sys.meta_path),
             "signal handlers": [signal.getsignal(number) for number in SIGNALS],
             "timer": signal.getitimer(signal.ITIMER_REAL)[1] or signal.getitimer(signal.ITIMER_REAL)[0] > 0,
             # A directory for each thread, each of which counts as a link.
-            "threads": os.stat("/proc/self/task").st_nlink,
+            "threads": status("/proc/self/task").st_nlink,
             "child processes": has_children(),
             "open descriptors": descriptors(),
             "locale": locale.setlocale(locale.LC_ALL),
@@ -124,11 +128,11 @@ class Checks(object):
 
     def temporary_files(self):
         """Their names, looked up when the directory has changed."""
-        facts = os.stat(self.temporary)
+        facts = status(self.temporary)
         # Times move in steps of some milliseconds; sizes of directories in memory count the entries.
         stamp = (facts.st_mtime_ns, facts.st_size, facts.st_nlink)
         if stamp != self.stamp:
-            self.stamp, self.names = stamp, sorted(os.listdir(self.temporary))
+            self.stamp, self.names = stamp, sorted(listing(self.temporary))
         return self.names
 
     def change(self):
@@ -154,7 +158,7 @@ class Checks(object):
 
 def descriptors():
     """How many there are; before Linux 6.2, which tells that, their numbers."""
-    return os.stat("/proc/self/fd").st_size or os.listdir("/proc/self/fd")
+    return status("/proc/self/fd").st_size or listing("/proc/self/fd")
 
 
 def same(now, before):
@@ -202,7 +206,7 @@ def logs():
 
 def is_overlay(path):
     """Whether files here are a private layer: elsewhere other processes write too, and numbers say nothing."""
-    here = os.stat(path).st_dev
+    here = status(path).st_dev
     try:
         with open("/proc/self/mountinfo") as file:
             for line in file:

@@ -20,7 +20,9 @@ NOT_RUN = 70
 TESTS = 64
 WORK = 0.25
 WAIT = 1.0
-WORD = struct.Struct("=?I?")
+WORD = struct.Struct("=?I??")
+# Before tests put something else in their place.
+own_number, change_directory = os.getpid, os.chdir
 
 
 class Forks(object):
@@ -30,7 +32,7 @@ class Forks(object):
         self.warmer = warmer
         self.channel = warmer.channel
         # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
-        # is over, how many of its tests have run, and whether one has failed.
+        # is over, how many of its tests have run, whether one has failed, and whether its session is to end.
         self.word = mmap.mmap(-1, WORD.size)
         # Seconds of processor time of all processes since somebody set this to 0.
         self.used = 0.0
@@ -40,7 +42,7 @@ class Forks(object):
         None has when the process did not come to its own end."""
         self.places = [place for place, _ in group]
         status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
-        over, ran, failed = WORD.unpack(self.word[:])
+        over, ran, failed, self.stopped = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
             # It may have taken its first line along: then nobody would know whose death this was.
             self.warmer.tell([{"test": group[0][0], "start": True}])
@@ -77,7 +79,7 @@ class Forks(object):
         if self.warmer.facts is not None:
             self.warmer.facts.share(lines, self.places)
         lines.flush()
-        self.word[:] = WORD.pack(False, 0, False)
+        self.word[:] = WORD.pack(False, 0, False, False)
         pid = quiet_fork() if self.warmer.threads else os.fork()
         if pid == 0:
             self.live(child, lines)
@@ -94,7 +96,7 @@ class Forks(object):
         self.warmer.expect("clean")
         # Only now is nobody left who could write into them.
         self.warmer.capture.empty()
-        os.chdir(self.warmer.directory)
+        change_directory(self.warmer.directory)
         return status
 
     # -- the test's side
@@ -106,7 +108,7 @@ class Forks(object):
             self.settle(lines)
             child(lines)
             self.depart(lines)
-            self.word[:] = WORD.pack(True, self.ran, self.failed)
+            self.word[:] = WORD.pack(True, self.ran, self.failed, self.stopped)
             status = 0
         except BaseException as error:
             status = self.last_error(error, lines)
@@ -116,8 +118,9 @@ class Forks(object):
     def settle(self, lines):
         """Makes the process the test's own."""
         self.begun = []
+        self.process = own_number()
         out = 4 + 3 * self.warmer.set
-        os.chdir(self.warmer.directory)
+        change_directory(self.warmer.directory)
         self.warmer.capture.attach(out, out + 1)
         lines.descriptor = fcntl.fcntl(out + 2, fcntl.F_DUPFD_CLOEXEC, HIGH)
         os.closerange(wire.FIRST, wire.LAST + 1)
@@ -133,7 +136,6 @@ class Forks(object):
         """Pytest's own protocol for each item. A checked batch ends early: before a test that would meet what another
         has left, after a failure, and when it has taken its time."""
         sender = self.warmer.sender
-        own = os.getpid()
         checked = checked and len(group) > 1
         if checked:
             until = None
@@ -149,16 +151,17 @@ class Forks(object):
             if len(group) > 1:
                 lines.keep()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            if os.getpid() != own:
+            if own_number() != self.process:
                 # A child of the test that has come back from it has nothing to say about it.
                 os._exit(NOT_RUN)
+            self.tell_stop(item.session, place, lines)
             self.ran, self.failed = number + 1, self.failed or sender.failed
             self.ending = {"test": place, "end": True}
             if following is None:
                 break
             if checked and number == 0:
                 until = (time.process_time() + WORK, time.monotonic() + WAIT)
-            if checked and (sender.failed or self.must_end(until)):
+            if self.stopped or checked and (sender.failed or self.must_end(until)):
                 self.tear_down(item, lines)
                 break
             lines.add(self.ending)
@@ -166,6 +169,15 @@ class Forks(object):
     ran = 0
     failed = False
     ending = None
+    stopped = False
+
+    def tell_stop(self, session, place, lines):
+        """Somebody wants no more tests: so that the lister's session wants none either."""
+        for name in ("shouldfail", "shouldstop"):
+            reason = getattr(session, name)
+            if reason:
+                self.stopped = True
+                lines.add({"test": place, name: str(reason)})
 
     def must_end(self, until):
         """Whether the batch ends here; what a test has changed is told."""
@@ -207,6 +219,9 @@ class Forks(object):
 
     def last_error(self, error, lines):
         """What ended the protocol itself: `pytest.exit`, Ctrl-C, SystemExit, an error of a plug-in."""
+        if own_number() != self.process:
+            # Not of this process.
+            return NOT_RUN
         try:
             text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             if type(error).__name__ == "Exit":

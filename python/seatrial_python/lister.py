@@ -316,6 +316,10 @@ class Lister(object):
             self.snapshots.add(line["snapshots"])
         elif "exit" in line:
             session.shouldstop = session.shouldstop or line["exit"]
+        elif "shouldstop" in line:
+            session.shouldstop = session.shouldstop or line["shouldstop"]
+        elif "shouldfail" in line:
+            session.shouldfail = session.shouldfail or line["shouldfail"]
 
     def replay_lost(self, lost):
         """A failed call for a test that gave no complete report, and a teardown, which junit waits for."""

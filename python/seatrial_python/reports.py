@@ -141,6 +141,10 @@ class Shelf(object):
         return self.memory[self.LENGTH.size:self.LENGTH.size + end]
 
 
+# Before tests put something else in its place.
+own_number = os.getpid
+
+
 class Sender(object):
     """The plug-in that turns a session's reports and warnings into lines of the test that runs."""
 
@@ -156,12 +160,12 @@ class Sender(object):
         self.lines = lines
         self.position = position
         self.failed = False
-        self.process = os.getpid()
+        self.process = own_number()
 
     def pytest_runtest_logreport(self, report):
         """A report of any kind: set-up, call, teardown, subtest, rerun. A child of the test that has come back from it
         has nothing to say about it."""
-        if self.lines is None or os.getpid() != self.process:
+        if self.lines is None or own_number() != self.process:
             return
         self.lines.add({"test": self.position, "report": serialise(self.config, report)})
         if report.outcome == "failed":

@@ -17,6 +17,8 @@ LATE = "late"
 # to do.
 WORK = 0.3
 WAIT = 2.0
+# Before tests put something else in its place.
+change_directory = os.chdir
 SILENT = ("LFPlugin", "NFPlugin", "LogXML", "StepwisePlugin", "PastebinPlugin")
 
 
@@ -133,6 +135,8 @@ class Warmer(object):
         config = session.config
         self.sender = reports.Sender(config)
         config.pluginmanager.register(self.sender, "seatrial-sender")
+        # How many may fail is counted where all tests are heard.
+        config.option.maxfail = 0
         self.silence(config)
         self.capture = capture.Capture(config)
         self.wide = wide.Wide(session, self.capture, self.tell_unsafe)
@@ -178,7 +182,7 @@ class Warmer(object):
 
     def job(self, number, payload):
         """One job from its packet to `done`."""
-        os.chdir(self.directory)
+        change_directory(self.directory)
         self.set = number
         tests = payload["tests"]
         if payload.get("fresh"):
@@ -226,7 +230,7 @@ class Warmer(object):
             for _, item in group[:ran]:
                 self.wide.over(item)
             long = self.forks.used > WORK or time.monotonic() > until
-            if status != 0 or not ran or (long and payload.get("share")) or (failed and payload.get("stop")):
+            if status != 0 or not ran or self.forks.stopped or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break
             found = found[ran:]
         return status
@@ -323,7 +327,7 @@ class Warmer(object):
         self.channel.send("keep")
         self.expect("kept")
         # What has been there until now may lie below another mount.
-        os.chdir(self.directory)
+        change_directory(self.directory)
 
     def expect(self, word):
         """Waits for an answer."""

@@ -9,9 +9,13 @@ those that depend on it, and from then on set up in each test's process.
 
 import contextlib
 import functools
+import os
 import sys
 
 from seatrial_python import hazards, listing
+
+
+CURRENT = "PYTEST_CURRENT_TEST"
 
 
 class Stack(object):
@@ -223,16 +227,17 @@ class Wide(object):
     @contextlib.contextmanager
     def acting(self, item, when):
         """As in the item's protocol: output is captured, `PYTEST_CURRENT_TEST` is there, and pytest-timeout watches."""
-        from _pytest.runner import _update_current_test_var
-
-        _update_current_test_var(item, when)
+        before = os.environ
+        before[CURRENT] = ("%s (%s)" % (item.nodeid, when)).replace("\0", "(null)")
         self.capture.resume()
         try:
             with watched(item):
                 yield
         finally:
             self.capture.suspend()
-            _update_current_test_var(item, None)
+            for environment in (before, os.environ):
+                # What is set up may have put another in its place.
+                environment.pop(CURRENT, None)
 
     # -- in a test's process
 

@@ -31,7 +31,10 @@ def clean(text):
 
 def encode(value):
     """One line of JSON in UTF-8, without its line end."""
-    text = ENCODER.encode(value)
+    try:
+        text = ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        text = ENCODER.encode(tame(value))
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
@@ -48,6 +51,15 @@ def foreign(value):
         return {"$repr": repr(value)}
     except Exception as error:
         return {"$repr": "<%s, whose repr raised %s>" % (type(value).__name__, type(error).__name__)}
+
+
+def tame(value, depth=40):
+    """The value without what no encoder for JSON takes: keys that are no text, and what holds itself."""
+    if depth and isinstance(value, dict):
+        return {key if isinstance(key, str) else repr(key): tame(inner, depth - 1) for key, inner in value.items()}
+    if depth and isinstance(value, (list, tuple)):
+        return [tame(inner, depth - 1) for inner in value]
+    return value if value is None or isinstance(value, (str, bool, int, float)) else foreign(value)
 
 
 # `json.dumps` would make one for each line.

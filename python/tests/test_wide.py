@@ -103,5 +103,73 @@ class AsInTheTest(WarmerTest):
         self.assertEqual(done.late, [])
 
 
+class Patched(WarmerTest):
+    """What tests put in the place of what the helper uses."""
+
+    def test_functions_and_the_environment(self):
+        root = self.project(test_a="""
+            import os, pytest, unittest
+            from unittest import mock
+            def test_pid(monkeypatch): monkeypatch.setattr(os, "getpid", lambda: 42)
+            def test_directory(monkeypatch): monkeypatch.setattr(os, "chdir", lambda path: 1 / 0)
+            class TestA(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    cls.patches = [mock.patch("os.environ", {"A": "b"}), mock.patch("os.getcwd", return_value="/no/where"),
+                                   mock.patch("os.chdir"), mock.patch("os.getpid", return_value=1)]
+                    for patch in cls.patches: patch.start()
+                @classmethod
+                def tearDownClass(cls):
+                    for patch in cls.patches: patch.stop()
+                def test_a(self): assert ("PATH" in os.environ, os.getcwd(), os.getpid()) == (False, "/no/where", 1)
+                def test_b(self): assert os.environ["A"] == "b"
+        """)
+        warmer = self.warmer(root)
+        names = ["test_pid", "test_directory", "TestA::test_a", "TestA::test_b"]
+        for check in (False, True):
+            jobs = [warmer.job(self.payload(root, "test_a", *part, batch=check, check=check)) for part in (names[:2], names[2:])]
+            self.assertEqual([self.outcomes(job, 2) for job in jobs], [["pass"] * 2] * 2, [job.lines for job in jobs])
+        self.assertEqual(warmer.finish()[0], 0)
+
+    def test_what_no_json_holds(self):
+        root = self.project(test_a="""
+            def test_a(record_property):
+                loop = []
+                loop.append(loop)
+                record_property("keys", {("a", "b"): 1, 2: 3})
+                record_property("loop", loop)
+        """)
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass"})
+
+    def test_child_that_is_interrupted(self):
+        root = self.project(test_a="""
+            import os
+            def test_a():
+                if os.fork() == 0: raise KeyboardInterrupt
+                os.wait()
+        """)
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass"})
+
+
+class Stops(WarmerTest):
+    """Sessions that somebody wants to end."""
+
+    def test_a_test_ends_the_session(self):
+        for word in ("shouldfail", "shouldstop"):
+            hook = """
+                def pytest_runtest_teardown(item):
+                    if item.name == "test_b": item.session.%s = "quota"
+            """ % word
+            root = self.project(conftest=hook, test_a="\n".join("def test_%s(): pass" % name for name in "abcd"))
+            for batch in (0, 4):
+                done = driver.play(QUIET, root, env=ALONE, batch=batch)
+                ran = {name for name, outcome in self.names(done.outcomes).items() if outcome == "pass"}
+                self.assertEqual(ran, {"test_a", "test_b"})
+                self.assertEqual(done.finished["exit"], 1 if word == "shouldfail" else 2)
+                self.assertIn("quota", done.finished["summary"])
+
+
 if __name__ == "__main__":
     unittest.main()
