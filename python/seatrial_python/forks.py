@@ -48,35 +48,28 @@ class Forks(object):
             self.warmer.tell([{"test": group[0][0], "start": True}])
         return status, ran if over else 0, failed
 
-    def run_file(self, payload, tests):
+    def run_file(self, payload):
         """A file that is collected in the test's own process; its status."""
         warmer = self.warmer
-        places = self.places = list(range(len(tests)))
-
-        def child(lines):
-            lines.add({"test": 0, "start": True})
-            lines.flush()
-            module, trouble = warmer.collect(payload["file"])
-            warmer.wide.in_test = True
-            if trouble is not None:
-                for place in places:
-                    lines.add({"test": place, "broken": trouble})
-                return
-            found = [(place, collecting.find(module, test, payload.get("of"))) for place, test in enumerate(tests)]
-            for place, item in found:
-                if item is None:
-                    lines.add({"test": place, "missing": "it was not there when its file was collected again"})
-            self.run_items([pair for pair in found if pair[1] is not None], lines, False)
-
+        self.places = list(range(len(payload["tests"])))
         warmer.leave(warmer.session_only())
         warmer.keep()
-        return self.fork(child, warmer.lines())
+        return self.fork(lambda lines: self.run_here(payload, lines), warmer.lines())
+
+    def throw_away(self):
+        """Whatever was written since it was kept goes away with a process that does nothing."""
+        def child(lines):
+            self.word[:] = WORD.pack(True, 0, False, False)
+            os._exit(0)
+
+        self.places = []
+        self.fork(child, self.warmer.lines())
 
     # -- the warmer's side
 
     def fork(self, child, lines):
         """Forks, waits, and tells the zygote."""
-        if self.warmer.facts is not None:
+        if self.warmer.facts is not None and self.places:
             self.warmer.facts.share(lines, self.places)
         lines.flush()
         self.word[:] = WORD.pack(False, 0, False, False)
@@ -117,8 +110,7 @@ class Forks(object):
 
     def settle(self, lines):
         """Makes the process the test's own."""
-        self.begun = []
-        self.process = own_number()
+        self.begin()
         out = 4 + 3 * self.warmer.set
         change_directory(self.warmer.directory)
         self.warmer.capture.attach(out, out + 1)
@@ -131,6 +123,28 @@ class Forks(object):
         clear = getattr(atexit, "_clear", None)
         if clear is not None:
             clear()
+
+    def begin(self):
+        """From here on this process is a test's."""
+        self.begun = []
+        self.process = own_number()
+
+    def run_here(self, payload, lines):
+        """Collects a file, and runs its tests."""
+        tests = payload["tests"]
+        lines.add({"test": 0, "start": True})
+        lines.flush()
+        module, trouble = self.warmer.collect(payload["file"])
+        self.warmer.wide.in_test = True
+        if trouble is not None:
+            for place in range(len(tests)):
+                lines.add({"test": place, "broken": trouble})
+            return
+        found = [(place, collecting.find(module, test, payload.get("of"))) for place, test in enumerate(tests)]
+        for place, item in found:
+            if item is None:
+                lines.add({"test": place, "missing": "it was not there when its file was collected again"})
+        self.run_items([pair for pair in found if pair[1] is not None], lines, False)
 
     def run_items(self, group, lines, checked):
         """Pytest's own protocol for each item. A checked batch ends early: before a test that would meet what another

@@ -1,8 +1,10 @@
 """What cannot be inherited through a fork: threads, child processes, sockets, pipes and the like."""
 
 import atexit
+import fcntl
 import gc
 import os
+import stat
 import sys
 import threading
 
@@ -27,9 +29,31 @@ def threads():
         return set()
 
 
+def written():
+    """Names of files that are open for writing. A fork has them, but for whoever opens them by name in a test's process they
+    are other files: what was written before lies in a layer below its own."""
+    found = set()
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink("/proc/self/fd/" + descriptor)
+            if not target.startswith("/") or target.startswith("/memfd:") or target.endswith(" (deleted)"):
+                continue
+            flags = fcntl.fcntl(int(descriptor), fcntl.F_GETFL)
+            if flags & os.O_ACCMODE != os.O_RDONLY and stat.S_ISREG(os.fstat(int(descriptor)).st_mode):
+                found.add("file:" + target)
+        except OSError:
+            continue
+    return found
+
+
+def of_imports():
+    """Of `present`, what imports may leave and forks may not inherit."""
+    return {"thread:" + thread for thread in threads()} | written()
+
+
 def present():
     """What a fork would lose or share: a set of names, to be compared with a later one."""
-    found = set()
+    found = written()
     for thread in threads():
         found.add("thread:" + thread)
         try:
@@ -50,7 +74,7 @@ def present():
 
 def in_words(names):
     """What was left behind, for people."""
-    words = {"thread": "a thread", "child": "a child process", "descriptor": "a socket or pipe"}
+    words = {"thread": "a thread", "child": "a child process", "descriptor": "a socket or pipe", "file": "an open file"}
     return ", ".join(sorted({words[name.partition(":")[0]] for name in names}))
 
 

@@ -9,8 +9,8 @@ import signal
 import sys
 import traceback
 
-from seatrial_python import contract, coverage_share, hazards, imports, invitation, listing, origin, reports
-from seatrial_python import run_fixtures, snapshots, stepwise, terminal, wire
+from seatrial_python import contract, coverage_share, hazards, imports, invitation, leftovers, listing, origin
+from seatrial_python import reports, run_fixtures, snapshots, stepwise, terminal, wire
 
 BATCH = 500
 
@@ -83,12 +83,14 @@ class Lister(object):
         self.stop_told = False
         self.deselected = 0
         self.unsafe_files = set()
+        self.leftovers = leftovers.Leftovers()
         self.items = {}
         self.coverage = coverage_share.Sum()
         self.imports = None
         self.stepwise = None
         self.snapshots = None
-        for name in ("pytest_cmdline_main", "pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report"):
+        for name in ("pytest_cmdline_main", "pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report",
+                     "pytest_load_initial_conftests"):
             self.mark(name)
 
     def mark(self, name):
@@ -107,6 +109,14 @@ class Lister(object):
         if terminal.is_reporter(plugin):
             self.reporter = plugin
             terminal.redirect(plugin, self.sink)
+        if self.config is not None and leftovers.is_conftest(plugin):
+            self.leftovers.of_conftest()
+
+    def pytest_load_initial_conftests(self):
+        """Hook wrapper: conftest files are imported."""
+        self.leftovers.look()
+        yield
+        self.leftovers.of_conftest()
 
     def pytest_addoption(self, parser):
         """Options that stand in a configuration file."""
@@ -130,16 +140,15 @@ class Lister(object):
         self.imports = imports.Imports()
 
     def pytest_make_collect_report(self, collector):
-        """Finds modules that start threads when they are imported: they cannot be forked."""
+        """Finds modules that leave, when they are imported, what cannot be forked."""
         from _pytest.python import Module
 
         if not isinstance(collector, Module):
             yield
             return
-        before = hazards.threads()
+        self.leftovers.look()
         yield
-        if hazards.threads() - before:
-            self.unsafe_files.add(listing.path_of(collector))
+        self.leftovers.of_file(listing.path_of(collector), getattr(collector, "_obj", None))
 
     def pytest_collectreport(self, report):
         """Tells of a collector that failed, or that skipped all that it holds."""
@@ -208,6 +217,7 @@ class Lister(object):
 
     def tell_tests(self, session):
         """Sends all tests in messages of a bounded size."""
+        self.unsafe_files = self.leftovers.files(listing.path_of(item) for item in session.items)
         in_order = listing.in_order(session.items) - self.unsafe_files
         records = listing.Listing(self.unsafe_files | in_order).describe(session.items)
         for record, item in zip(records, session.items):
@@ -215,7 +225,11 @@ class Lister(object):
             self.items.setdefault((record["id"], record["n"]), item)
         for start in range(0, len(records), BATCH):
             self.messages.send({"tests": records[start:start + BATCH]})
-        for files, text in ((self.unsafe_files, "starts threads when it is imported"),
+        if self.leftovers.conftest:
+            text = "left by conftest files, or what they import: each test file has a pytest of its own"
+            self.messages.send({"notice": {"file": hazards.in_words(self.leftovers.conftest), "text": text}})
+        unsafe = set() if self.leftovers.conftest else self.unsafe_files
+        for files, text in ((unsafe, "leaves threads or open files when it is imported"),
                             (in_order, "has tests that ask how earlier ones ended, by their marks")):
             for file in sorted(files):
                 self.messages.send({"notice": {"file": file, "text": text + ": its tests share one process"}})
@@ -227,7 +241,8 @@ class Lister(object):
             facts["fixtures"] = fixtures
         if exit is None and self.imports is not None:
             files = {key[2] for key in self.items if len(key) == 3}
-            facts["imports"] = [wire.clean(name) for name in self.imports.names(files)]
+            facts["imports"] = [wire.clean(name) for name in self.imports.names(files, self.leftovers.modules)]
+            facts["cold"] = bool(self.leftovers.conftest)
             facts["refusal"] = self.refusal and wire.clean(self.refusal)
         self.messages.send({"listed": facts})
         self.listed = True

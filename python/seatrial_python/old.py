@@ -16,6 +16,8 @@ import traceback
 
 PACKET = 96 * 1024 - 1
 BATCH = 500
+# Behind the descriptors of a warmer.
+LAST = 11
 NOTICE = "is too old for forks of a warm interpreter: each test file runs in a process of its own"
 NO_FIXTURES = "has no [[fixtures]] of seatrial.toml: tests that use them fail"
 
@@ -327,8 +329,8 @@ def arguments(packet):
     return [arg.encode("utf-8") for arg in args] if bytes is str else args
 
 
-def serve(packet, channel):
-    """The warmer's life: a fork for each file."""
+def serve(packet, channel, run):
+    """The warmer's life: a fork for each file, which `run` runs."""
     directory = os.getcwd()
     while True:
         # What a test wrote is taken away below this process: it goes to the directory that is there now.
@@ -342,11 +344,11 @@ def serve(packet, channel):
             continue
         number, payload = raw.split(b"\0", 2)[1:]
         job = json.loads(payload.decode("utf-8"))
-        status = run_job(packet, channel, job, 4 + 3 * int(number)) if job["tests"] else 0
+        status = run_job(packet, channel, job, 4 + 3 * int(number), run) if job["tests"] else 0
         channel.sendall(("done\0%d" % status).encode())
 
 
-def run_job(packet, channel, job, out):
+def run_job(packet, channel, job, out, run):
     """One file in a process of its own; its status."""
     pid = os.fork()
     if pid == 0:
@@ -356,12 +358,12 @@ def run_job(packet, channel, job, out):
             os.dup2(out + 1, 2)
             # Away from the numbers that closing takes.
             report = os.dup(out + 2)
-            while report < 10:
+            while report < LAST:
                 report = os.dup(report)
             channel.close()
-            os.closerange(3, 10)
+            os.closerange(3, LAST)
             close_on_exec(report)
-            status = run_file(packet, job, report)
+            status = run(packet, job, report)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -405,7 +407,7 @@ def main(packet, channel):
     for descriptor in (3, channel.fileno()):
         close_on_exec(descriptor)
     sys.argv[:] = [os.path.join(os.path.dirname(sys.executable), "pytest")] + arguments(packet)
-    return (list_tests if packet["role"] == "lister" else serve)(packet, channel)
+    return list_tests(packet, channel) if packet["role"] == "lister" else serve(packet, channel, run_file)
 
 
 if "packet" in globals():

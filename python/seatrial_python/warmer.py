@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from seatrial_python import capture, checks, collecting, contract, coverage_share, facts, forks, hazards, imports
+from seatrial_python import capture, checks, cold, collecting, contract, coverage_share, facts, forks, hazards, imports
 from seatrial_python import listing, randomness, reports, run_fixtures, terminal, warm_up, wide, wire
 
 LATE = "late"
@@ -28,6 +28,7 @@ def main(packet, channel):
 
     hazards.quiet_libraries()
     plugin = Warmer(channel, packet)
+    plugin.beginning = (packet, dict(os.environ))
     shared = run_fixtures.plugin(packet.get("fixtures") or [], plugin.fixtures)
     status = pytest.main(list(packet["args"]), plugins=[plugin, plugin.collecting, shared])
     # A session that has never come to its jobs must not look like one that has served them.
@@ -62,7 +63,7 @@ class Warmer(object):
         self.wide = None
         self.threads = False
         self.random = None
-        self.shelf = reports.Shelf(wire.LAST)
+        self.shelf = self.take_shelf()
         # Those of the test that was prepared last, and what was first in `sys.path` then.
         self.packages = None
         self.set = 0
@@ -70,6 +71,10 @@ class Warmer(object):
                          Warmer.pytest_runtest_setup):
             pytest.hookimpl(tryfirst=True)(function)
         pytest.hookimpl(hookwrapper=True)(Warmer.pytest_fixture_setup)
+
+    def take_shelf(self):
+        """The memory for report lines."""
+        return reports.Shelf(wire.LAST)
 
     # -- the session
 
@@ -94,6 +99,9 @@ class Warmer(object):
         if self.findings is None:
             # There is nothing to run.
             os._exit(0)
+        if self.findings.get("cold"):
+            packet, environment = self.beginning
+            cold.become(dict(dict(packet, **self.findings), settings=self.settings), environment)
         nodes = self.findings.get("nodes") or []
         self.imports = self.findings.get("imports") or []
         self.fixtures.update(self.findings.get("fixture_values") or {})
@@ -186,7 +194,7 @@ class Warmer(object):
         self.set = number
         tests = payload["tests"]
         if payload.get("fresh"):
-            status = self.forks.run_file(payload, tests)
+            status = self.forks.run_file(payload)
         else:
             status = self.run_tests(self.found(payload, tests), payload)
         if payload.get("last"):
@@ -257,14 +265,26 @@ class Warmer(object):
         self.leave(first)
         self.import_packages(first)
         self.sender.begin(lines, group[0][0])
-        for _, item in group:
-            if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
-                self.wide.prepare(item)
+        items = [item for _, item in group
+                 if item.parent is first.parent and (item is first or not hasattr(item, "callspec"))]
+        if any(listing.wide_fixtures(item) for item in items):
+            # What is set up now may have to be thrown away again.
+            self.keep()
+        self.set_up(items)
+        while self.wide.roll_back(items):
+            self.forks.throw_away()
+            self.set_up(items)
         if self.wide.ran_user_code:
             self.random.look()
             self.tell_coverage(lines)
         self.sender.begin(None, 0)
         return lines
+
+    def set_up(self, items):
+        """What the items share, before their process."""
+        self.wide.begin_round()
+        for item in items:
+            self.wide.prepare(item)
 
     def import_packages(self, item):
         """What pytest does when it sets a package up: it may put the package's root into `sys.path`. In a fork that would be

@@ -36,12 +36,12 @@ def sources():
     return found
 
 
-def first_packet(role, args, settings, rule, nodes, boot):
+def first_packet(role, args, settings, rule, nodes, boot, cold):
     """The first packet as the engine makes it."""
     with open(os.path.join(SOURCES, boot)) as file:
         boot = file.read()
     packet = {"v": 1, "role": role, "boot": boot, "modules": sources()}
-    packet.update({"args": list(args), "rule": rule, "settings": settings, "nodes": nodes})
+    packet.update({"args": list(args), "rule": rule, "settings": settings, "nodes": nodes, "cold": cold})
     return json.dumps(packet).encode()
 
 
@@ -49,7 +49,7 @@ class Process(object):
     """A started interpreter with its channel on 3 and pipes from 4 on."""
 
     def __init__(self, role, args, cwd, settings, rule="pytest", python=None, env=None, pipes=0, nodes=(), slot=None,
-                 boot="boot.py", shelf=False):
+                 boot="boot.py", shelf=False, cold=False):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -77,7 +77,7 @@ class Process(object):
         self.pipes = [read for read, _ in pairs]
         self.received = [b"" for _ in pairs]
         self.output = b""
-        ours.send(first_packet(role, args, settings, rule, nodes, boot))
+        ours.send(first_packet(role, args, settings, rule, nodes, boot, cold))
 
     def drain(self, wait):
         """Takes what stands in the pipes; true when the channel has something (or is closed)."""
@@ -334,7 +334,8 @@ def play(args, cwd, workers=1, batch=0, stop=True, **options):
         return done
     warmers = []
     for slot in range(workers):
-        warmers.append(Warmer(args, cwd, whole, nodes=lister.hello["nodes"], slot=slot, **options))
+        cold = lister.listed.get("cold", False)
+        warmers.append(Warmer(args, cwd, whole, nodes=lister.hello["nodes"], slot=slot, cold=cold, **options))
     homes = {}
     for job in jobs_of(lister.tests, batch):
         group = job[0].get("group", job[0]["file"])

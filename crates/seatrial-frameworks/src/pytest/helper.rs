@@ -61,12 +61,15 @@ const SHARED: &[(&str, &str)] = &[
 
 /// The files for pytest alone.
 const PYTEST: &[(&str, &str)] = &[
+    source!("cold"),
     source!("contract"),
     source!("coverage_share"),
     source!("facts"),
     source!("invitation"),
     source!("keeper"),
+    source!("leftovers"),
     source!("lister"),
+    source!("once"),
     source!("origin"),
     source!("run_fixtures"),
     source!("stepwise"),
@@ -282,6 +285,7 @@ pub fn second_packet(nodes: &[Value], found: &ListedAll) -> Vec<u8> {
     let packet = |imports: &[String]| {
         json!({
             "nodes": nodes,
+            "cold": found.cold,
             "imports": imports,
             "fixture_values": values(&found.fixtures),
             "environment": variables(&found.fixtures),

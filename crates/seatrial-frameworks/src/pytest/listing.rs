@@ -135,6 +135,9 @@ pub struct ListedAll {
     /// Why warm interpreters are not forks of this session, in words.
     #[serde(default)]
     pub refusal: Option<String>,
+    /// True when conftest files leave what no fork inherits: each test file needs a session of its own.
+    #[serde(default)]
+    pub cold: bool,
 }
 
 /// Why some bytes are no message of the lister.

@@ -1,0 +1,68 @@
+"""Imports that leave what forks cannot inherit."""
+
+import driver
+from project import ALONE
+from test_warmer import QUIET, WarmerTest
+
+POOL = """
+    from concurrent.futures import ThreadPoolExecutor
+    POOL = ThreadPoolExecutor(1)
+    POOL.submit(int).result()
+"""
+USES = "def test_it(): assert app.POOL.submit(int, '3').result(timeout=5) == 3"
+
+
+class Leftovers(WarmerTest):
+    """Threads and open files."""
+
+    def play(self, *args, **files):
+        """Outcomes, and what is said of files."""
+        done = driver.play(QUIET + list(args), self.project(**files), env=ALONE, rule="python -m pytest")
+        return self.names(done.outcomes), [other["notice"]["text"] for other in done.lister.others if "notice" in other], done
+
+    def test_whoever_is_first(self):
+        files = {"test_" + name: "import app\n" + USES for name in "ab"}
+        files["test_c"] = "from between import USED\ndef test_c(): assert USED.submit(int, '4').result(timeout=5) == 4"
+        files["test_d"] = "def test_d(): pass"
+        names, said, done = self.play(app=POOL, between="from app import POOL as USED", **files)
+        self.assertEqual(set(names.values()), {"pass"})
+        self.assertEqual(len(said), 3, said)
+        self.assertFalse(done.lister.listed["cold"])
+        self.assertEqual([test["job"] for test in done.lister.tests], ["file"] * 3 + ["test"])
+
+    def test_conftest(self):
+        names, said, done = self.play(
+            conftest="import app, pytest\n@pytest.fixture(scope='session')\ndef number(): return 1",
+            app=POOL, test_a="import app\n" + USES, one__test_b="import app\n" + USES + "\ndef test_n(number): assert number == 1",
+            test_c="def test_c(): assert 1 == 2", test_d="import os\ndef test_d(): os._exit(0)")
+        self.assertEqual(names, {"test_it": "pass", "test_n": "pass", "test_c": "fail", "test_d": "crash"})
+        self.assertEqual((len(said), done.lister.listed["cold"]), (1, True))
+        self.assertEqual(done.finished["exit"], 1)
+
+    def test_open_database(self):
+        app = """
+            import sqlite3
+            DB = sqlite3.connect("test.db")
+            DB.execute("create table if not exists t(a)")
+            DB.commit()
+        """
+        uses = "def test_%s():\n    app.DB.execute('insert into t values (1)'); app.DB.commit()"
+        names, said, done = self.play(app=app, test_a="import app\n" + uses % "a", test_b="import app\n" + uses % "b")
+        self.assertEqual(names, {"test_a": "pass", "test_b": "pass"})
+        self.assertEqual((len(said), done.lister.listed["cold"]), (2, False))
+        names, said, done = self.play(app=app, conftest="import app", test_a="import app\n" + uses % "a")
+        self.assertEqual(names, {"test_a": "pass"})
+        self.assertTrue(done.lister.listed["cold"])
+
+    def test_fixture_with_an_open_file(self):
+        root = self.project(test_a="""
+            import pytest
+            @pytest.fixture(scope="session")
+            def log(tmp_path_factory):
+                with open(str(tmp_path_factory.mktemp("a") / "log"), "w") as file: yield file
+            def test_a(log): log.write("a")
+        """)
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass"})
+        unsafe = [line["unsafe"] for job in done.jobs.values() for line in job.lines if "unsafe" in line]
+        self.assertEqual(unsafe, [{"fixture": "log", "left": "an open file"}])
