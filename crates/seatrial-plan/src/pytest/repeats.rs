@@ -12,8 +12,8 @@ const OF_FILE: u32 = 3;
 /// Tests of the whole run that may have been tried in vain.
 const OF_RUN: u32 = 30;
 
-/// A file whose tests have taken longer is not run again for one of them.
-const LONGEST: Duration = Duration::from_secs(20);
+/// What runs of one file in vain may take, the next one among them: by the time that its tests have taken until now.
+const LONGEST: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
@@ -31,7 +31,7 @@ impl Repeats {
         let alone = tests.until(places).len() < 2;
         let in_vain = self.in_vain.get(file).copied().unwrap_or_default();
         let took = self.took.get(file).copied().unwrap_or_default();
-        if alone || in_vain >= OF_FILE || self.all_in_vain >= OF_RUN || took > LONGEST {
+        if alone || in_vain >= OF_FILE || self.all_in_vain >= OF_RUN || took * (in_vain + 1) > LONGEST {
             return false;
         }
         self.tried.extend(places.iter().map(|&place| tests.name(place).clone()));

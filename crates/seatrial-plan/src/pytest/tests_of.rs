@@ -29,8 +29,12 @@ const SIBLINGS: usize = 64;
 impl Tests {
     pub(super) fn of(listed: Vec<ListedTest>) -> Self {
         let mut tests = Self::default();
+        // Files outside of pytest's root directory may have the same ids.
+        let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
         for (place, test) in listed.iter().enumerate() {
-            let own = name(&test.id, test.n);
+            let number = seen.entry(&test.id).or_default();
+            let own = name(&test.id, *number);
+            *number += 1;
             tests.groups.see(test);
             tests.places.insert(own.clone(), place);
             tests.names.push(own);

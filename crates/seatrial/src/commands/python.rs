@@ -162,7 +162,7 @@ fn code(state: &ListerState, counts: &Counts, interrupted: bool) -> u8 {
         None if !state.listed => BUILD,
         None => match (exit::code(counts, interrupted), state.last_exit) {
             // A plug-in of pytest's is not content: too little coverage, for one.
-            (exit::OK, Some(1)) => exit::FAILED,
+            (exit::OK, Some(1..)) => exit::FAILED,
             (code, _) => code,
         },
     }

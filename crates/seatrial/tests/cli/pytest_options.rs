@@ -138,3 +138,29 @@ fn workers_in_the_configuration_are_slots() {
     world.write("pytest.ini", "[pytest]\naddopts = -n some\n");
     pytest(&world, &[]).exits(2).tells("-n some").tells("pytest.ini");
 }
+
+#[test]
+fn files_outside_of_the_root_directory_have_results_of_their_own() {
+    let world = world();
+    world.write("root/pytest.ini", "[pytest]\n");
+    world.write("a/test_x.py", "def test_v(): assert 0\n");
+    world.write("b/test_x.py", "def test_v(): pass\n");
+    let args =
+        ["--rootdir=root", "-c", "root/pytest.ini", "--import-mode=importlib", "--retries", "1", "a", "b"];
+    let ran = pytest(&world, &args).exits(1);
+    let results: Vec<_> = outcomes(&ran).into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(results, ["fail", "pass"], "{ran:?}");
+    let tries = ran.events().iter().filter(|event| event["event"] == "attempt-finished").count();
+    assert_eq!(tries, 3, "the first is tried twice: {ran:?}");
+}
+
+#[test]
+fn a_session_that_ends_with_another_status_has_not_passed() {
+    let world = world();
+    world.write("test_a.py", "def test_a(): pass\n");
+    for end in ["session.exitstatus = 2", "session.exitstatus = 5", "pytest.exit('gate', returncode=2)"] {
+        world.write("conftest.py", format!("import pytest\ndef pytest_sessionfinish(session): {end}\n"));
+        let ran = pytest(&world, &[]).exits(1);
+        assert_eq!(outcomes(&ran).len(), 1, "{ran:?}");
+    }
+}
