@@ -372,7 +372,11 @@ def run_job(packet, channel, job, out, run):
     _, status, usage = os.wait4(pid, 0)
     facts = (pid, status, int(usage.ru_utime * 1e6), int(usage.ru_stime * 1e6), usage.ru_maxrss)
     channel.sendall(("ended\0%d\0%d\0%d\0%d\0%d" % facts).encode())
-    if not channel.recv(1 << 20).startswith(b"clean"):
+    answer = channel.recv(1 << 20)
+    if answer.startswith(b"spoiled"):
+        # The slot cannot be made clean while this process lives.
+        os._exit(0)
+    if not answer.startswith(b"clean"):
         # Seatrial is gone, or speaks another language: nothing here may be reported as run.
         os._exit(70)
     return status

@@ -352,9 +352,22 @@ class Warmer(object):
     def expect(self, word):
         """Waits for an answer."""
         fields = self.channel.receive()
+        if fields is not None and fields[0] == "spoiled":
+            self.end_early()
         if fields is None or fields[0] != word:
             # Seatrial is gone, or speaks another language: nothing here may be reported as run.
             os._exit(70)
+
+    def end_early(self):
+        """Tears down, and ends: the slot cannot be made clean while this process lives."""
+        status = 70
+        try:
+            self.leave(None)
+            self.tell_coverage(self.lines())
+            sys.stdout.flush()
+            status = 0
+        finally:
+            os._exit(status)
 
     def lines(self):
         """Lines for the report pipe of the job's set."""

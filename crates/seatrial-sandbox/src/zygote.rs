@@ -226,7 +226,7 @@ impl Zygote {
                 }
                 None => {
                     if self.next_job().is_none() {
-                        self.dismiss_warmer();
+                        let _ = self.dismiss_warmer();
                         return;
                     }
                 }
@@ -243,7 +243,7 @@ impl Zygote {
     fn run(&mut self, job: Job) -> Option<()> {
         let launch = self.launches.get(usize::from(job.place))?;
         if self.warmer.as_ref().is_some_and(|warmer| launch.first.is_none() || !warmer.serves(job.place)) {
-            self.dismiss_warmer();
+            let _ = self.dismiss_warmer();
         }
         if !self.clean {
             // It goes back unstarted.

@@ -26,7 +26,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::time::{Duration, Instant};
 
 /// How long a warmer may take to tear down what it has set up.
-const TEAR_DOWN: Duration = Duration::from_secs(5);
+const TEAR_DOWN: Duration = Duration::from_secs(30);
+
+/// How long one may take that has closed its channel, or left its test alone.
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Bytes that its channel takes, as far as the kernel allows: its first packet holds its sources.
 pub(super) const CHANNEL: usize = 1 << 20;
@@ -116,24 +119,28 @@ impl Zygote {
                 return Some(());
             }
         };
-        let status = match heard {
+        let mut status = match heard {
             Heard::Done(status) => status,
             Heard::Unread => {
                 // It ended between two jobs: that is no fault of this one.
-                self.dismiss_warmer();
+                let _ = self.dismiss_warmer();
                 return self.run(running.job);
             }
             // One that closes its channel is about to end by itself.
-            Heard::Nothing | Heard::Word | Heard::Closed => self.lose_warmer(&mut running, true),
-            Heard::Broken => self.lose_warmer(&mut running, false),
+            Heard::Nothing | Heard::Word | Heard::Closed => self.lose_warmer(&mut running, LEAVE),
+            Heard::Broken => self.lose_warmer(&mut running, Duration::ZERO),
             Heard::Spoiled(status) => {
-                self.lose_warmer(&mut running, false);
-                status
+                let end = self.part_with_warmer(&mut running, TEAR_DOWN);
+                if status == 0 { end } else { status }
             }
         };
         running.wall = running.started.elapsed();
         if self.warmer.as_ref().is_some_and(|warmer| !warmer.is_fit()) {
-            self.dismiss_warmer();
+            let end = self.dismiss_warmer();
+            if status == 0 {
+                // What it tore down was its last test's.
+                status = end;
+            }
         }
         self.answer_ended(&running, status)?;
         self.spare = running.job.strings.into_bytes();
@@ -260,6 +267,8 @@ impl Zygote {
                 running.test = None;
                 running.add(&sys::Reaped { pid, status, user, system, max_rss });
                 if !self.clean_up(running) {
+                    // It tears down what it has set up, and ends.
+                    self.tell_warmer(b"spoiled");
                     return Heard::Spoiled(status);
                 }
                 self.tell_warmer(b"clean")
@@ -375,40 +384,48 @@ impl Zygote {
     }
 
     /// The warmer has ended in the middle of a job, or has to: gives the job's status.
-    fn lose_warmer(&mut self, running: &mut Running, patient: bool) -> i32 {
-        running.warmer_lost = true;
-        let status = self.end_warmer(patient);
-        self.kill_survivors(running);
-        self.shelf.rescue(&self.pipes[usize::from(running.job.set) * super::SET + 2]);
-        self.forget(&mut running.written);
+    fn lose_warmer(&mut self, running: &mut Running, patience: Duration) -> i32 {
+        let status = self.part_with_warmer(running, patience);
         if status == 0 { Ended::NOTHING_SAID << 8 } else { status }
     }
 
-    /// Ends a warmer between two jobs, and forgets what it kept.
-    pub(super) fn dismiss_warmer(&mut self) {
-        if self.warmer.is_some() {
-            self.end_warmer(true);
-            self.end_tree();
-            self.forget(&mut Vec::new());
-        }
+    /// Ends the warmer of a job that is not over; gives the warmer's status.
+    fn part_with_warmer(&mut self, running: &mut Running, patience: Duration) -> i32 {
+        running.warmer_lost = true;
+        let status = self.end_warmer(patience);
+        self.kill_survivors(running);
+        self.shelf.rescue(&self.pipes[usize::from(running.job.set) * super::SET + 2]);
+        self.forget(&mut running.written);
+        status
     }
 
-    /// Closes the channel and waits for the warmer's end, with patience while it tears down; gives its status.
-    fn end_warmer(&mut self, patient: bool) -> i32 {
+    /// Ends a warmer between two jobs, and forgets what it kept; gives its status.
+    pub(super) fn dismiss_warmer(&mut self) -> i32 {
+        if self.warmer.is_none() {
+            return 0;
+        }
+        let status = self.end_warmer(TEAR_DOWN);
+        self.end_tree();
+        self.forget(&mut Vec::new());
+        status
+    }
+
+    /// Closes the channel and waits for the warmer's end, so long as it is given time; gives its status.
+    fn end_warmer(&mut self, patience: Duration) -> i32 {
         let Some(Warmer { pid, channel, mut status, .. }) = self.warmer.take() else { return KILLED };
         if pid == 0 {
             // It has not arrived, and finds its channel closed.
             return KILLED;
         }
-        if !patient && status.is_none() {
+        if patience.is_zero() && status.is_none() {
             // Before it can see that nobody listens.
             sys::kill_one(pid, libc::SIGKILL);
         }
         drop(channel);
         let begun = Instant::now();
-        while patient && status.is_none() {
+        while !patience.is_zero() && status.is_none() {
             status = sys::reap(pid, false).ok().flatten().map(|reaped| reaped.status);
-            let left = TEAR_DOWN.saturating_sub(begun.elapsed());
+            let left = patience.saturating_sub(begun.elapsed());
             if status.is_some() || left.is_zero() || wait_for([&self.children], Some(left)).is_none() {
                 break;
             }

@@ -199,3 +199,21 @@ fn a_test_that_is_bad_once_is_flaky_and_not_order_dependent() {
         assert!(tries.iter().all(|event| event["order_dependent"] != true), "{retried:?}");
     }
 }
+
+#[test]
+fn a_teardown_is_heard_when_the_interpreter_has_to_end_early() {
+    for world in worlds() {
+        // What a test leaves in the kernel's shared memory stays as long as a process of its namespace.
+        world.write(
+            "test_a.py",
+            "import ctypes, os, pytest\n\
+             @pytest.fixture(scope='module', autouse=True)\n\
+             def wide():\n    yield\n    assert 0, 'torn down'\n\
+             def test_a(): assert ctypes.CDLL(None).shmget(0x1234, 4096, 0o1666) >= 0\n",
+        );
+        world.write("test_b.py", "def test_b(): pass\n");
+        let ran = pytest(&world, &["-n", "1"]).exits(1);
+        assert_eq!(outcomes(&ran), pairs(&[("test_a", "error"), ("test_b", "pass")]), "{ran:?}");
+        ran.tells("torn down");
+    }
+}

@@ -1,7 +1,7 @@
 //! What `seatrial pytest` lets share a process, and what comes of it.
 
 use super::pytest::{outcomes, pytest, python};
-use super::{world, worlds};
+use super::world;
 use seatrial_testkit::Ran;
 
 const BY_ORDER: &str = "\
