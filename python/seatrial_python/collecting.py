@@ -12,6 +12,7 @@ class Collecting(object):
         self.wanted = None
         self.directories = {}
         self.trouble = []
+        self.found = []
 
     def pytest_collection(self, session):
         """Collects the wanted file, with all that plug-ins do around a collection; at first there is none."""
@@ -33,6 +34,10 @@ class Collecting(object):
         if made is not None:
             outcome.force_result(self.directories.setdefault(str(path), made))
 
+    def pytest_collection_modifyitems(self, items):
+        """Before others, who may leave out some: what is left out was decided when all were collected."""
+        self.found = list(items)
+
     def ignores(self, path):
         """Of a directory on the way to the file, nothing but the way is looked at."""
         if self.wanted is None:
@@ -51,7 +56,7 @@ class Collecting(object):
     def collect(self, session, file):
         """The items of the file by id, and what was wrong with it (text), of which one is None."""
         option = session.config.option
-        self.wanted, self.trouble = file, []
+        self.wanted, self.trouble, self.found = file, [], []
         # A failed collection is told; it must not end this session.
         maxfail, option.maxfail = option.maxfail, 0
         try:
@@ -64,7 +69,9 @@ class Collecting(object):
             self.wanted = None
         if self.trouble:
             return None, "\n".join(self.trouble)
-        return index(item for item in session.items if listing.path_of(item) == file), None
+        known = set(self.found)
+        items = self.found + [item for item in session.items if item not in known]
+        return index(item for item in items if listing.path_of(item) == file), None
 
 
 def plugin():
@@ -89,6 +96,7 @@ def plugin():
                 return self.ignores(path)
 
     pytest.hookimpl(tryfirst=True)(Fitting.pytest_ignore_collect)
+    pytest.hookimpl(tryfirst=True)(Fitting.pytest_collection_modifyitems)
     pytest.hookimpl(hookwrapper=True, optionalhook=True)(Fitting.pytest_collect_directory)
     return Fitting()
 
@@ -106,6 +114,17 @@ def index(items):
     return found
 
 
+def renamed(module, id):
+    """The items of an id, where pytest names their file otherwise: the name of one outside of its root directory depends on
+    what it was asked for. They get the id."""
+    tail = id.partition("::")[2]
+    found = [item for other, items in module.items() if tail and other.partition("::")[2] == tail for item in items]
+    for number, item in enumerate(found):
+        item._nodeid = id
+        item._seatrial = (id, number)
+    return found
+
+
 def find(module, test, of):
     """The item of a test, or None.
 
@@ -116,6 +135,10 @@ def find(module, test, of):
     same = module.get(test["id"], [])
     if test["n"] < len(same):
         return same[test["n"]]
+    if not same:
+        same = renamed(module, test["id"])
+        if test["n"] < len(same):
+            return same[test["n"]]
     listed = of.get(listing.function_key(test["id"])) if of else None
     if not listed:
         return None

@@ -18,6 +18,8 @@ class Leftovers(object):
     def __init__(self):
         self.before = set()
         self.loaded = set()
+        self.first = hazards.written()
+        self.of_tests = set()
         # pytest's own modules, and those of its plug-ins.
         self.own = set(sys.modules)
         # What conftest files have left.
@@ -43,10 +45,19 @@ class Leftovers(object):
         """After the import of a test file."""
         now = hazards.of_imports()
         self.imported[path] = module
+        self.of_tests |= now - self.before
         if now - self.before:
             self.leaving.add(path)
             self.modules |= {name for name in set(sys.modules) - self.loaded if not is_standard(sys.modules[name])}
         self.before = now
+
+    def of_session(self, config):
+        """After collection: files that hooks of conftest files have opened. pytest's own logs stay where its session is."""
+        logs = {"file:" + os.path.abspath(value) for value in vars(config.option).values() if isinstance(value, str)}
+        handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
+        logs.add("file:" + str(getattr(handler, "baseFilename", "")))
+        opened = hazards.written() - self.first - self.of_tests - logs
+        self.conftest |= {name for name in opened if not os.path.basename(name).startswith(".coverage")}
 
     def files(self, all):
         """Those whose tests cannot be forked: they or what they import have left something, whoever was first to import it."""

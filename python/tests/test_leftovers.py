@@ -54,6 +54,21 @@ class Leftovers(WarmerTest):
         self.assertEqual(names, {"test_a": "pass"})
         self.assertTrue(done.lister.listed["cold"])
 
+    def test_hook_that_opens_a_database(self):
+        hook = """
+            import sqlite3
+            def pytest_sessionstart(session):
+                session.config.db = sqlite3.connect("test.db")
+                session.config.db.execute("create table if not exists t(a)")
+        """
+        test = "def test_a(request): request.config.db.execute('insert into t values (1)')"
+        names, said, done = self.play("-o", "log_file=log.txt", conftest=hook, test_a=test)
+        self.assertEqual((names, len(said)), ({"test_a": "pass"}, 1))
+        self.assertTrue(done.lister.listed["cold"])
+        names, said, done = self.play("-o", "log_file=log.txt", "--junitxml=report.xml", test_a="def test_a(): pass")
+        self.assertEqual((names, said), ({"test_a": "pass"}, []))
+        self.assertFalse(done.lister.listed["cold"])
+
     def test_fixture_with_an_open_file(self):
         root = self.project(test_a="""
             import pytest

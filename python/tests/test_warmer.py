@@ -93,6 +93,19 @@ class Jobs(WarmerTest):
         self.assertEqual(found, ["fail", "fail", "pass"])
         warmer.finish()
 
+    def test_some_are_left_out(self):
+        hook = "def pytest_collection_modifyitems(items): items[:] = items[1::2]"
+        test = "def test_%s(): pass\ndef test_%s(): pass\ndef test_%s(): pass"
+        root = self.project(conftest=hook, test_a=test % tuple("abc"), test_b=test % tuple("def"))
+        done = driver.play(QUIET, root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_b": "pass", "test_d": "pass", "test_f": "pass"})
+
+    def test_outside_of_the_root_directory(self):
+        root = self.project(root__conftest="", pkg__t__test_a="def test_a(): pass\ndef test_b(): assert 0")
+        done = driver.play(QUIET + ["--rootdir=root", "pkg/t"], root, env=ALONE)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass", "test_b": "fail"})
+        self.assertEqual({"test_a.py::test_a", "test_a.py::test_b"}, {id for id, _ in done.outcomes})
+
     def test_odd_path(self):
         root = self.project(**{"a[1]__b::c__test_a": "def test_a(): pass", "a[1]__test_b": "def test_b(): pass"})
         done = driver.play(QUIET, root, env=ALONE)
