@@ -48,3 +48,31 @@ impl Repeats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(each: Duration) -> usize {
+        let test = |n| {
+            let json = serde_json::json!({"id": format!("a.py::t{n}"), "n": 0, "file": "/a.py", "wide": false, "job": "test"});
+            serde_json::from_value(json).unwrap()
+        };
+        let tests = Tests::of((0..9).map(test).collect());
+        let mut repeats = Repeats::default();
+        let in_vain = (1..9).take_while(|&place| {
+            let begun = repeats.begin(&tests, &[place]);
+            let verdict = Verdict { test: tests.name(place).clone(), outcome: Outcome::Fail, reason: None };
+            repeats.ended(&tests, place, &verdict, each);
+            begun
+        });
+        in_vain.count()
+    }
+
+    #[test]
+    fn a_file_that_takes_long_is_believed_earlier() {
+        for (seconds, times) in [(1, 3), (39, 2), (61, 1), (121, 1)] {
+            assert_eq!(tried(Duration::from_secs(seconds)), times, "{seconds} s");
+        }
+    }
+}
