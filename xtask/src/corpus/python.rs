@@ -154,8 +154,8 @@ fn of_report(xml: &str) -> Outcomes {
 /// A test's names in pytest's report, from those in our events: all but the last part of its node id, and the last part.
 fn key(group: &str, name: &str) -> Test {
     let name = without_number(name);
-    let name = name.strip_prefix("(collection)").unwrap_or(name);
-    let id = if name.is_empty() || name == group { group.to_owned() } else { format!("{group}::{name}") };
+    // A plug-in's items may have no name of their own.
+    let id = if name == "(collection)" || name == group { group.to_owned() } else { format!("{group}::{name}") };
     let (path, params) = id.find('[').map_or((id.as_str(), ""), |at| id.split_at(at));
     let mut parts: Vec<String> = path.split("::").map(str::to_owned).collect();
     parts[0] = parts[0].replace('/', ".");
@@ -226,6 +226,7 @@ mod tests {
         check("tests/test_a.py", "test_b (2)", "tests.test_a", "test_b");
         check("tests/test_a.py", "(collection)", "", "tests.test_a");
         check("tests/test_a.py", "tests/test_a.py", "", "tests.test_a");
+        check("a/b.txt", "", "a.b.txt", "");
         check("a.py", "t[\u{1}\u{fffd}]", "a", "t[#x01\u{fffd}]");
     }
 
