@@ -4,9 +4,10 @@ one that has imported nothing of the project's (`once`).
 
 import json
 import os
+import signal
 import sys
 
-from seatrial_python import capture, wire
+from seatrial_python import capture, hazards, wire
 
 # As the engine's, but for the packet, which lies in the file that its argument names.
 BOOT = """\
@@ -26,6 +27,10 @@ def become(packet, environment):
     descriptor = capture.memory_file()
     wire.write_all(descriptor, json.dumps(dict(packet, role="once")).encode("utf-8"))
     os.lseek(descriptor, 0, os.SEEK_SET)
+    # They belong to the first import of the conftest files.
+    for child in hazards.children():
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     for number in [descriptor] + list(range(wire.FIRST, wire.LAST + 1)):
         os.set_inheritable(number, True)
     os.execve(sys.executable, [sys.executable, "-c", BOOT, str(descriptor)], environment)

@@ -69,8 +69,8 @@ class Collecting(object):
             self.wanted = None
         if self.trouble:
             return None, "\n".join(self.trouble)
-        known = set(self.found)
-        items = self.found + [item for item in session.items if item not in known]
+        known = {item.nodeid for item in session.items}
+        items = list(session.items) + [item for item in self.found if item.nodeid not in known]
         return index(item for item in items if listing.path_of(item) == file), None
 
 

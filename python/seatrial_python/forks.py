@@ -36,11 +36,13 @@ class Forks(object):
         self.word = mmap.mmap(-1, WORD.size)
         # Seconds of processor time of all processes since somebody set this to 0.
         self.used = 0.0
+        self.group = []
 
     def run(self, group, lines, checked):
         """Positions and collected items, in one process: its status, how many have run, and whether one has failed.
         None has when the process did not come to its own end."""
         self.places = [place for place, _ in group]
+        self.group = group
         status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
         over, ran, failed, self.stopped = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
@@ -56,20 +58,11 @@ class Forks(object):
         warmer.keep()
         return self.fork(lambda lines: self.run_here(payload, lines), warmer.lines())
 
-    def throw_away(self):
-        """Whatever was written since it was kept goes away with a process that does nothing."""
-        def child(lines):
-            self.word[:] = WORD.pack(True, 0, False, False)
-            os._exit(0)
-
-        self.places = []
-        self.fork(child, self.warmer.lines())
-
     # -- the warmer's side
 
     def fork(self, child, lines):
         """Forks, waits, and tells the zygote."""
-        if self.warmer.facts is not None and self.places:
+        if self.warmer.facts is not None:
             self.warmer.facts.share(lines, self.places)
         lines.flush()
         self.word[:] = WORD.pack(False, 0, False, False)
@@ -85,12 +78,24 @@ class Forks(object):
             self.warmer.capture.last_words(out, out + 1)
         self.used += usage.ru_utime + usage.ru_stime
         micros = [int(seconds * 1000000) for seconds in (usage.ru_utime, usage.ru_stime)]
+        self.note_last()
         self.channel.send("ended", pid, status, micros[0], micros[1], usage.ru_maxrss)
         self.warmer.expect("clean")
         # Only now is nobody left who could write into them.
         self.warmer.capture.empty()
         change_directory(self.warmer.directory)
         return status
+
+    def note_last(self):
+        """Which test was the last to run, for teardowns that follow."""
+        ran = WORD.unpack(self.word[:])[1]
+        if ran and self.group:
+            wide = self.warmer.wide
+            for _, item in self.group[:ran]:
+                wide.over(item)
+            if wide.last is not None:
+                wide.last = self.group[ran - 1][1]
+        self.group = []
 
     # -- the test's side
 

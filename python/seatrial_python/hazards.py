@@ -3,10 +3,12 @@
 import atexit
 import fcntl
 import gc
+import logging
 import os
 import stat
 import sys
 import threading
+import time
 
 KINDS = ("socket:", "pipe:", "anon_inode:")
 # As `gc.set_threshold` takes them.
@@ -46,22 +48,45 @@ def written():
     return found
 
 
+def logs():
+    """Names of files that loggers write, for whoever may read them later: it does no harm when a fork writes another."""
+    handlers = [reference() for reference in logging._handlerList]
+    return {"file:" + handler.baseFilename for handler in handlers if isinstance(handler, logging.FileHandler)}
+
+
 def of_imports():
     """Of `present`, what imports may leave and forks may not inherit."""
-    return {"thread:" + thread for thread in threads()} | written()
+    return {"thread:" + thread for thread in threads()} | written() - logs()
+
+
+def left_since(before):
+    """What imports have left since `before`, another `of_imports`. A thread that was joined may still be on its way out."""
+    left = of_imports() - before
+    tries = 0
+    while tries < 20 and any(name.startswith("thread:") for name in left):
+        time.sleep(0.001)
+        tries += 1
+        left = of_imports() - before
+    return left
+
+
+def children():
+    """Numbers of child processes, where this kernel lists them."""
+    found = []
+    for thread in threads():
+        try:
+            with open("%s/%s/children" % (TASKS, thread)) as file:
+                found += [int(child) for child in file.read().split()]
+        except OSError:
+            # The thread has ended.
+            continue
+    return found
 
 
 def present():
     """What a fork would lose or share: a set of names, to be compared with a later one."""
-    found = written()
-    for thread in threads():
-        found.add("thread:" + thread)
-        try:
-            with open("%s/%s/children" % (TASKS, thread)) as file:
-                found.update("child:" + child for child in file.read().split())
-        except OSError:
-            # The thread has ended, or this kernel does not list children.
-            continue
+    found = written() - logs() | {"thread:" + thread for thread in threads()}
+    found.update("child:%d" % child for child in children())
     for descriptor in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink("/proc/self/fd/" + descriptor)

@@ -18,7 +18,8 @@ class Imports(object):
         self.before = set(sys.modules)
 
     def names(self, files, unsafe=()):
-        """Their names in the order of their import, less those of `files`, which are collected and not imported."""
+        """Their names in the order of their import, less those of `files`, which are collected and not imported, and of modules
+        that leave something behind, which are `unsafe`."""
         names, room = [], ROOM
         for name, module in list(sys.modules.items()):
             if name in self.before or name in unsafe or not is_plain(name, module, files):

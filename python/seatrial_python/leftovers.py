@@ -4,11 +4,16 @@ import ast
 import os
 import sys
 import sysconfig
+import threading
 import types
 
 from seatrial_python import hazards
 
-
+# Those of a conftest file that run before tests do.
+HOOKS = {"pytest_configure", "pytest_sessionstart", "pytest_collection", "pytest_collection_modifyitems",
+         "pytest_collection_finish"}
+# In the paths of what is installed.
+PACKAGES = "-packages" + os.sep
 STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
 
 
@@ -27,8 +32,9 @@ class Leftovers(object):
         # Files that have left something, and the modules that came with them.
         self.leaving = set()
         self.modules = set()
-        # Modules of test files.
+        # Modules of test files, and what modules know.
         self.imported = {}
+        self.known = {}
 
     def look(self):
         """Before an import."""
@@ -37,27 +43,27 @@ class Leftovers(object):
 
     def of_conftest(self):
         """After the import of a conftest file, or of the first ones."""
-        now = hazards.of_imports()
-        self.conftest |= now - self.before
-        self.before = now
+        self.conftest |= hazards.left_since(self.before)
+        self.look()
 
     def of_file(self, path, module):
         """After the import of a test file."""
-        now = hazards.of_imports()
+        left = hazards.left_since(self.before)
         self.imported[path] = module
-        self.of_tests |= now - self.before
-        if now - self.before:
+        self.of_tests |= left
+        if left:
             self.leaving.add(path)
             self.modules |= {name for name in set(sys.modules) - self.loaded if not is_standard(sys.modules[name])}
-        self.before = now
+        self.look()
 
     def of_session(self, config):
-        """After collection: files that hooks of conftest files have opened. pytest's own logs stay where its session is."""
+        """After collection: what hooks of conftest files have left. pytest's own logs stay where its session is."""
+        if not any(is_conftest(plugin) and HOOKS.intersection(vars(plugin)) for plugin in config.pluginmanager.get_plugins()):
+            return
         logs = {"file:" + os.path.abspath(value) for value in vars(config.option).values() if isinstance(value, str)}
-        handler = getattr(config.pluginmanager.getplugin("logging-plugin"), "log_file_handler", None)
-        logs.add("file:" + str(getattr(handler, "baseFilename", "")))
-        opened = hazards.written() - self.first - self.of_tests - logs
+        opened = hazards.written() - hazards.logs() - self.first - self.of_tests - logs
         self.conftest |= {name for name in opened if not os.path.basename(name).startswith(".coverage")}
+        self.conftest |= {thread for thread in project_threads() if thread not in self.of_tests}
 
     def files(self, all):
         """Those whose tests cannot be forked: they or what they import have left something, whoever was first to import it."""
@@ -65,40 +71,55 @@ class Leftovers(object):
             return set(all)
         if not self.leaving:
             return set()
-        return self.leaving | {path for path in all if self.reaches(self.imported.get(path))}
+        concerned = self.concerned()
+        return self.leaving | {path for path in all if concerned & self.edges(self.imported.get(path))}
 
-    def reaches(self, module):
-        """Whether a module imports, by however many others, one of those that came when something was left."""
-        seen, left = set(), [module]
+    def concerned(self):
+        """Names of modules that a process must not import early: those that came when something was left, and those that
+        import them, by however many others."""
+        if not self.modules:
+            return set()
+        importers = {}
+        for name, module in list(sys.modules.items()):
+            if name not in self.own and not is_standard(module):
+                for known in self.edges(module):
+                    importers.setdefault(known, set()).add(name)
+        found, left = set(), list(self.modules)
         while left:
-            module = left.pop()
-            for name in held(module) | imported(module):
-                if name in self.modules:
-                    return True
-                found = None if name in seen or name in self.own else sys.modules.get(name)
-                seen.add(name)
-                if found is not None and not is_standard(found):
-                    left.append(found)
-        return False
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                left += importers.get(name, ())
+        return found
+
+    def edges(self, module):
+        """Names of the modules that a module knows, looked up once."""
+        if id(module) not in self.known:
+            self.known[id(module)] = held(module) | imported(module)
+        return self.known[id(module)]
 
 
 def held(module):
     """Names of the modules that a module has, or has something of."""
     found = set()
     for value in list(getattr(module, "__dict__", {}).values()):
-        if isinstance(value, types.ModuleType):
-            found.add(value.__name__)
+        # Values are not asked for their class: some are made when they are asked for anything.
+        kind = type(value)
+        if issubclass(kind, types.ModuleType):
+            found.add(vars(value).get("__name__"))
+        elif issubclass(kind, (type, types.FunctionType)):
+            found.add(getattr(value, "__module__", None))
         else:
-            # Of instances the class is asked: they may answer to anything.
-            found.add((value if isinstance(value, (type, types.FunctionType)) else type(value)).__module__)
-    return found
+            found.add(getattr(kind, "__module__", None))
+    return {name for name in found if isinstance(name, str)}
 
 
 def imported(module):
-    """Names of the modules that stand in a module's own import statements, and some that are none."""
+    """Names of the modules that stand in a module's own import statements, and some that are none. Installed packages are not
+    read: that would take long."""
     found = set()
     file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py"):
+    if not isinstance(file, str) or not file.endswith(".py") or PACKAGES in file:
         return found
     try:
         with open(file, "rb") as source:
@@ -121,13 +142,27 @@ def imported(module):
     return found
 
 
+def project_threads():
+    """Names of threads that run a function of the project's, or of the standard library's."""
+    found = set()
+    for thread in threading.enumerate():
+        number = getattr(thread, "native_id", None)
+        if thread is threading.main_thread() or number is None:
+            continue
+        function = getattr(thread, "_target", None) or type(thread).run
+        file = getattr(sys.modules.get(getattr(function, "__module__", None)), "__file__", None) or ""
+        if PACKAGES not in file:
+            found.add("thread:%d" % number)
+    return found
+
+
 def is_standard(module):
     """Whether a module is of the standard library, or built in."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str):
         # A namespace package may hold the project's.
         return not hasattr(module, "__path__")
-    return file.startswith(STANDARD) and "-packages" + os.sep not in file
+    return file.startswith(STANDARD) and PACKAGES not in file
 
 
 def is_conftest(plugin):

@@ -143,12 +143,10 @@ class Lister(object):
         """Finds modules that leave, when they are imported, what cannot be forked."""
         from _pytest.python import Module
 
-        if not isinstance(collector, Module):
-            yield
-            return
         self.leftovers.look()
         yield
-        self.leftovers.of_file(listing.path_of(collector), getattr(collector, "_obj", None))
+        if isinstance(collector, Module):
+            self.leftovers.of_file(listing.path_of(collector), getattr(collector, "_obj", None))
 
     def pytest_collectreport(self, report):
         """Tells of a collector that failed, or that skipped all that it holds."""
@@ -182,6 +180,9 @@ class Lister(object):
         self.snapshots = snapshots.Account(session.config, session.items)
         if self.snapshots.notice is not None:
             self.messages.send({"notice": {"file": "syrupy", "text": self.snapshots.notice}})
+        self.leftovers.of_session(session.config)
+        if self.leftovers.conftest:
+            self.refusal = self.refusal or "conftest files leave " + hazards.in_words(self.leftovers.conftest)
         self.refusal = self.refusal or self.origin.late_refusal(self.config)
         if session.items and not option.collectonly:
             # Slots get ready while the tests are told.
@@ -217,7 +218,6 @@ class Lister(object):
 
     def tell_tests(self, session):
         """Sends all tests in messages of a bounded size."""
-        self.leftovers.of_session(session.config)
         self.unsafe_files = self.leftovers.files(listing.path_of(item) for item in session.items)
         in_order = listing.in_order(session.items) - self.unsafe_files
         records = listing.Listing(self.unsafe_files | in_order).describe(session.items)
@@ -242,7 +242,7 @@ class Lister(object):
             facts["fixtures"] = fixtures
         if exit is None and self.imports is not None:
             files = {key[2] for key in self.items if len(key) == 3}
-            facts["imports"] = [wire.clean(name) for name in self.imports.names(files, self.leftovers.modules)]
+            facts["imports"] = [wire.clean(name) for name in self.imports.names(files, self.leftovers.concerned())]
             facts["cold"] = bool(self.leftovers.conftest)
             facts["refusal"] = self.refusal and wire.clean(self.refusal)
         self.messages.send({"listed": facts})

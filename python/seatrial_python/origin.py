@@ -28,6 +28,7 @@ class Origin(object):
         self.has_fixtures = bool(packet.get("fixtures"))
         self.temporary = temporary()
         self.present = hazards.present() | files()
+        self.imports = hazards.of_imports()
         self.modules = set(sys.modules)
         self.random = None
         self.thresholds = hazards.spare()
@@ -58,7 +59,7 @@ class Origin(object):
 
     def late_refusal(self, config):
         """When all is collected."""
-        if len(hazards.threads()) > 1:
+        if any(name.startswith("thread:") for name in hazards.left_since(self.imports)):
             return "there are threads"
         left = (hazards.present() | files()) - self.present | temporary() - self.temporary
         if left:

@@ -45,6 +45,9 @@ def own_settings(packet):
 class Warmer(object):
     """The plug-in of the warmer's session."""
 
+    # Its first packet, and the environment that it was started with.
+    beginning = None
+
     def __init__(self, channel, packet, heard=None):
         import pytest
 
@@ -99,7 +102,7 @@ class Warmer(object):
         if self.findings is None:
             # There is nothing to run.
             os._exit(0)
-        if self.findings.get("cold"):
+        if self.findings.get("cold") and self.beginning is not None:
             packet, environment = self.beginning
             cold.become(dict(dict(packet, **self.findings), settings=self.settings), environment)
         nodes = self.findings.get("nodes") or []
@@ -233,10 +236,6 @@ class Warmer(object):
             if checked and self.checks.is_old:
                 self.checks.picture(getattr(group[0][1], "module", None))
             status, ran, failed = self.forks.run(group, lines, checked)
-            if self.wide.last is not None and ran:
-                self.wide.last = group[ran - 1][1]
-            for _, item in group[:ran]:
-                self.wide.over(item)
             long = self.forks.used > WORK or time.monotonic() > until
             if status != 0 or not ran or self.forks.stopped or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break
@@ -267,24 +266,13 @@ class Warmer(object):
         self.sender.begin(lines, group[0][0])
         items = [item for _, item in group
                  if item.parent is first.parent and (item is first or not hasattr(item, "callspec"))]
-        if any(listing.wide_fixtures(item) for item in items):
-            # What is set up now may have to be thrown away again.
-            self.keep()
-        self.set_up(items)
-        while self.wide.roll_back(items):
-            self.forks.throw_away()
-            self.set_up(items)
+        for item in items:
+            self.wide.prepare(item)
         if self.wide.ran_user_code:
             self.random.look()
             self.tell_coverage(lines)
         self.sender.begin(None, 0)
         return lines
-
-    def set_up(self, items):
-        """What the items share, before their process."""
-        self.wide.begin_round()
-        for item in items:
-            self.wide.prepare(item)
 
     def import_packages(self, item):
         """What pytest does when it sets a package up: it may put the package's root into `sys.path`. In a fork that would be
@@ -344,7 +332,7 @@ class Warmer(object):
         self.threads = len(hazards.threads()) > 1
         self.directory = hazards.directory(self.directory)
         hazards.settle()
-        self.channel.send("keep")
+        self.channel.send("stay" if self.wide.stays() else "keep")
         self.expect("kept")
         # What has been there until now may lie below another mount.
         change_directory(self.directory)
@@ -380,9 +368,12 @@ class Warmer(object):
             out.add(line)
         out.flush()
 
-    def tell_unsafe(self, definition, left):
-        """Says that a fixture is set up in each test's process, and why."""
-        self.tell([{"unsafe": {"fixture": definition.argname, "left": left}}])
+    def tell_unsafe(self, definition, left, stays):
+        """Says that a fixture is set up in each test's process, and why; or that files stay because of it."""
+        told = {"fixture": definition.argname, "left": left}
+        if stays:
+            told["stays"] = True
+        self.tell([{"unsafe": told}])
 
     def tell_coverage(self, lines):
         """What ran in this process."""

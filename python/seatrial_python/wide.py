@@ -89,9 +89,8 @@ class Wide(object):
         # What is set up, and the node below which it stands.
         self.ready = []
         self.nodes = {}
-        # What was set up since `begin_round`, with the requests, and whether it has left a file open that it writes.
-        self.round = []
-        self.wrote = False
+        # Those that hold files open for writing.
+        self.files = set()
         # By item: what its set-up has raised here and pytest does not keep for the test's process.
         self.pending = {}
         self.last = None
@@ -109,15 +108,18 @@ class Wide(object):
         self.ran_user_code = True
         self.ready.append(fixturedef)
         self.nodes[fixturedef] = node_of(request)
-        self.round.append((fixturedef, request))
         before = hazards.present()
         yield
         left = hazards.present() - before
-        if left and fixturedef not in self.unsafe:
-            self.wrote |= any(name.startswith("file:") for name in left)
+        if left and all(name.startswith("file:") for name in left):
+            # A fork has them. They must not become other files than those that it finds by their names.
+            if fixturedef not in self.files:
+                self.files.add(fixturedef)
+                self.on_unsafe(fixturedef, hazards.in_words(left), True)
+        elif left and fixturedef not in self.unsafe:
             self.unsafe.add(fixturedef)
             self.to_undo.append((fixturedef, request))
-            self.on_unsafe(fixturedef, hazards.in_words(left))
+            self.on_unsafe(fixturedef, hazards.in_words(left), False)
 
     # -- before a test
 
@@ -145,27 +147,9 @@ class Wide(object):
             with stack.active(item):
                 self.set_up(item, definitions)
 
-    def begin_round(self):
-        """Before tests of one process are prepared."""
-        self.round = []
-
-    def roll_back(self, items):
-        """Undoes what was set up in this round: a fixture that writes a file would not find it as it was when it is set up again
-        in tests' processes. True if there was something of the kind; what was written is to be thrown away then."""
-        if not self.wrote:
-            return False
-        self.wrote = False
-        with catching(items[0]), self.acting(items[0], "setup"):
-            for definition, request in reversed(self.round):
-                try:
-                    definition.finish(request)
-                except BaseException:
-                    # It fails in the tests' processes too, or when it is set up here again.
-                    continue
-        self.ready = [one for one in self.ready if one.cached_result is not None]
-        for item in items:
-            self.pending.pop(item, None)
-        return True
+    def stays(self):
+        """Whether something that is set up holds files open for writing, which tests are to find as they are."""
+        return any(definition in self.files for definition in self.ready)
 
     def is_set_up(self, definition, item):
         """Whether nothing has to run for it: it is there with the same parameter, or it is not ours to set up."""

@@ -36,12 +36,13 @@ def sources():
     return found
 
 
-def first_packet(role, args, settings, rule, nodes, boot, cold):
+def first_packet(role, args, settings, rule, nodes, boot, found):
     """The first packet as the engine makes it."""
     with open(os.path.join(SOURCES, boot)) as file:
         boot = file.read()
     packet = {"v": 1, "role": role, "boot": boot, "modules": sources()}
-    packet.update({"args": list(args), "rule": rule, "settings": settings, "nodes": nodes, "cold": cold})
+    packet.update({"args": list(args), "rule": rule, "settings": settings, "nodes": nodes})
+    packet.update(found or {})
     return json.dumps(packet).encode()
 
 
@@ -49,7 +50,7 @@ class Process(object):
     """A started interpreter with its channel on 3 and pipes from 4 on."""
 
     def __init__(self, role, args, cwd, settings, rule="pytest", python=None, env=None, pipes=0, nodes=(), slot=None,
-                 boot="boot.py", shelf=False, cold=False):
+                 boot="boot.py", shelf=False, found=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -77,7 +78,7 @@ class Process(object):
         self.pipes = [read for read, _ in pairs]
         self.received = [b"" for _ in pairs]
         self.output = b""
-        ours.send(first_packet(role, args, settings, rule, nodes, boot, cold))
+        ours.send(first_packet(role, args, settings, rule, nodes, boot, found))
 
     def drain(self, wait):
         """Takes what stands in the pipes; true when the channel has something (or is closed)."""
@@ -210,7 +211,8 @@ class Warmer(Process):
                 self.status = self.end()
                 return None
             fields = packet.decode().split("\0")
-            if fields[0] == "keep":
+            if fields[0] in ("keep", "stay"):
+                self.stays = fields[0] == "stay"
                 self.keeps += 1
                 self.channel.sendall(b"kept")
             elif fields[0] == "ended":
@@ -334,8 +336,8 @@ def play(args, cwd, workers=1, batch=0, stop=True, **options):
         return done
     warmers = []
     for slot in range(workers):
-        cold = lister.listed.get("cold", False)
-        warmers.append(Warmer(args, cwd, whole, nodes=lister.hello["nodes"], slot=slot, cold=cold, **options))
+        found = {name: lister.listed[name] for name in ("cold", "imports") if name in lister.listed}
+        warmers.append(Warmer(args, cwd, whole, nodes=lister.hello["nodes"], slot=slot, found=found, **options))
     homes = {}
     for job in jobs_of(lister.tests, batch):
         group = job[0].get("group", job[0]["file"])

@@ -100,6 +100,20 @@ class Jobs(WarmerTest):
         done = driver.play(QUIET, root, env=ALONE)
         self.assertEqual(self.names(done.outcomes), {"test_b": "pass", "test_d": "pass", "test_f": "pass"})
 
+    def test_some_are_others(self):
+        hook = """
+            import pytest
+            def strict(function):
+                def test(): assert 0
+                return test
+            def pytest_collection_modifyitems(items):
+                items[:] = [pytest.Function.from_parent(item.parent, name=item.name, callobj=strict(item.obj)) for item in items]
+        """
+        root = self.project(conftest=hook, test_a="def test_a(): pass")
+        self.assertEqual(self.names(driver.play(QUIET, root, env=ALONE).outcomes), {"test_a": "fail"})
+        root = self.project(conftest="def pytest_collection_modifyitems(items): items[:] = items * 3", test_a="def test_a(): pass")
+        self.assertEqual(list(driver.play(QUIET, root, env=ALONE).outcomes.values()), ["pass"] * 3)
+
     def test_outside_of_the_root_directory(self):
         root = self.project(root__conftest="", pkg__t__test_a="def test_a(): pass\ndef test_b(): assert 0")
         done = driver.play(QUIET + ["--rootdir=root", "pkg/t"], root, env=ALONE)

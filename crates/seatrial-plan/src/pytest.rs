@@ -17,7 +17,7 @@ use repeats::Repeats;
 use seatrial_frameworks::pytest::helper::{Framework, How, TestKey, payload_for, second_packet};
 use seatrial_frameworks::pytest::listing::{Hello, ListedAll, ListedTest, Message, read_message};
 use seatrial_frameworks::pytest::replay;
-use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, beside};
+use seatrial_frameworks::pytest::report::{self, Beside, Show, TestResult, Unsafe, beside};
 use seatrial_frameworks::pytest::run_fixtures::SetFixture;
 use seatrial_model::{
     Bytes, Captured, End, JobId, JobKind, JobSpec, Launch, LaunchId, Limits, NoticeLevel, Outcome, Output,
@@ -284,10 +284,16 @@ impl PytestPlan {
                 out.push(PlanAction::Tell(replay::reports([(TestKey { id: &id, n, file: "" }, lines)])));
             }
             Beside::Unsafe(fixture) => {
-                let text = format!(
-                    "fixture `{}` is set up for each test anew: its set-up leaves {} behind, which cannot be inherited",
-                    fixture.fixture, fixture.left
-                );
+                let Unsafe { fixture, left, stays } = fixture;
+                let text = if stays {
+                    format!(
+                        "fixture `{fixture}` holds {left}: as long as it does, files that tests write stay for the next tests in its slot"
+                    )
+                } else {
+                    format!(
+                        "fixture `{fixture}` is set up for each test anew: its set-up leaves {left} behind, which cannot be inherited"
+                    )
+                };
                 if self.said.insert(text.clone()) {
                     out.push(PlanAction::Notice { level: NoticeLevel::Info, text, hint: None });
                 }

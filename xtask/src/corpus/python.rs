@@ -155,7 +155,8 @@ fn of_report(xml: &str) -> Outcomes {
 fn key(group: &str, name: &str) -> Test {
     let name = without_number(name);
     // A plug-in's items may have no name of their own.
-    let id = if name == "(collection)" || name == group { group.to_owned() } else { format!("{group}::{name}") };
+    let id =
+        if name == "(collection)" || name == group { group.to_owned() } else { format!("{group}::{name}") };
     let (path, params) = id.find('[').map_or((id.as_str(), ""), |at| id.split_at(at));
     let mut parts: Vec<String> = path.split("::").map(str::to_owned).collect();
     parts[0] = parts[0].replace('/', ".");

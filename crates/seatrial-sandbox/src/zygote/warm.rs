@@ -51,6 +51,8 @@ pub(super) struct Warmer {
     informed: bool,
     /// It gets no further job: its layers lie deep, or its launch is another now.
     pub(super) worn_out: bool,
+    /// What tests write stays.
+    stays: bool,
     /// Its status, when it has ended.
     status: Option<i32>,
 }
@@ -76,7 +78,7 @@ enum Heard {
 impl Warmer {
     /// One that is to come from outside.
     pub(super) fn invited(channel: OwnedFd, place: u8) -> Self {
-        Self { pid: 0, channel, place, informed: false, worn_out: false, status: None }
+        Self { pid: 0, channel, place, informed: false, worn_out: false, stays: false, status: None }
     }
 
     pub(super) fn has_arrived(&self) -> bool {
@@ -203,7 +205,15 @@ impl Zygote {
         let fds: Vec<i32> =
             fds.into_iter().map(AsRawFd::as_raw_fd).chain([self.shelf.file().as_raw_fd()]).collect();
         let pid = self.launcher.start(&launch.strings, &Strings::default(), &fds)?;
-        self.warmer = Some(Warmer { pid, channel, place, informed: false, worn_out: false, status: None });
+        self.warmer = Some(Warmer {
+            pid,
+            channel,
+            place,
+            informed: false,
+            worn_out: false,
+            stays: false,
+            status: None,
+        });
         Ok(pid)
     }
 
@@ -255,7 +265,14 @@ impl Zygote {
         };
         running.heard = true;
         let good = match Word::read(&packet[..length]) {
-            Some(Word::Keep) if running.test.is_none() => self.keep() && self.tell_warmer(b"kept"),
+            Some(Word::Keep) if running.test.is_none() => {
+                self.stays(false);
+                self.keep() && self.tell_warmer(b"kept")
+            }
+            Some(Word::Stay) if running.test.is_none() => {
+                self.stays(true);
+                self.tell_warmer(b"kept")
+            }
             Some(Word::Forked(pid)) if running.test.is_none() && pid != running.pid => {
                 running.test = Some(pid);
                 if std::mem::replace(&mut running.went_on, true) {
@@ -274,7 +291,8 @@ impl Zygote {
                 self.tell_warmer(b"clean")
             }
             Some(Word::Done(status)) => return self.done(running, status),
-            Some(Word::Keep | Word::Forked(_) | Word::Ended { .. } | Word::Arrived(_)) | None => false,
+            Some(Word::Keep | Word::Stay | Word::Forked(_) | Word::Ended { .. } | Word::Arrived(_))
+            | None => false,
         };
         if good { Heard::Word } else { Heard::Broken }
     }
@@ -314,13 +332,21 @@ impl Zygote {
             Isolation::Cow => {
                 // The warmer would stay in the old namespace if there were a new one.
                 let same_ipc = !self.ipc.as_ref().is_some_and(Ipc::is_dirty);
+                let stays = self.warmer.as_ref().is_some_and(|warmer| warmer.stays);
                 let renewed = match &mut self.root {
-                    Some(root) => root.renew(&mut running.written).is_some(),
-                    None => true,
+                    Some(root) if !stays => root.renew(&mut running.written).is_some(),
+                    _ => true,
                 };
                 self.clean &= renewed;
                 same_ipc && self.protected.restore() && renewed
             }
+        }
+    }
+
+    /// Whether what tests write is not thrown away.
+    fn stays(&mut self, stays: bool) {
+        if let Some(warmer) = &mut self.warmer {
+            warmer.stays = stays;
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) enum Word {
     Arrived(i32),
     /// User code has run outside of a test.
     Keep,
+    /// The same, and it holds files open that tests are to find: until the next `keep`, what tests write is not thrown away.
+    Stay,
     /// A test's process has begun.
     Forked(i32),
     /// It was reaped: its wait status, its times, its largest resident size in KiB.
@@ -31,6 +33,7 @@ impl Word {
         match (word, numbers.len()) {
             ("arrived", 1) => number(0).filter(|pid| *pid > 1).map(Self::Arrived),
             ("keep", 0) => Some(Self::Keep),
+            ("stay", 0) => Some(Self::Stay),
             ("forked", 1) => number(0).filter(|pid| *pid > 1).map(Self::Forked),
             ("ended", 5) => Some(Self::Ended {
                 pid: number(0)?,
@@ -60,6 +63,7 @@ mod tests {
         };
         for (packet, expected) in [
             ("keep", Some(Word::Keep)),
+            ("stay", Some(Word::Stay)),
             ("forked 7", Some(Word::Forked(7))),
             ("ended 7 256 1 2 3", Some(ended)),
             ("done 9", Some(Word::Done(9))),

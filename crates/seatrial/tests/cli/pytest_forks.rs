@@ -166,7 +166,7 @@ fn a_database_that_a_wide_fixture_keeps_open_is_the_one_that_tests_find() {
              assert (2,) in list(db.execute('select a from t'))\n",
         );
         let ran = pytest(&world, &[]).exits(0);
-        ran.tells("leaves an open file behind");
+        ran.tells("holds an open file");
         assert_eq!(outcomes(&ran), pairs(&[("test_a", "pass"), ("test_b", "pass")]), "{ran:?}");
     }
 }

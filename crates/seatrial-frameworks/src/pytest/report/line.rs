@@ -47,6 +47,9 @@ pub struct Unsafe {
     pub fixture: String,
     /// What its set-up left behind, in words.
     pub left: String,
+    /// It is inherited all the same, and what tests write stays with it.
+    #[serde(default)]
+    pub stays: bool,
 }
 
 /// Which files a process opened and which modules it imported.
