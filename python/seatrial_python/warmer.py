@@ -264,10 +264,11 @@ class Warmer(object):
         self.leave(first)
         self.import_packages(first)
         self.sender.begin(lines, group[0][0])
-        items = [item for _, item in group
-                 if item.parent is first.parent and (item is first or not hasattr(item, "callspec"))]
-        for item in items:
-            self.wide.prepare(item)
+        for _, item in group:
+            if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
+                self.wide.prepare(item)
+            else:
+                self.wide.renew(item)
         if self.wide.ran_user_code:
             self.random.look()
             self.tell_coverage(lines)

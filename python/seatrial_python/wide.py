@@ -93,6 +93,8 @@ class Wide(object):
         self.files = set()
         # By item: what its set-up has raised here and pytest does not keep for the test's process.
         self.pending = {}
+        # Items for which something was set up.
+        self.asked = set()
         self.last = None
         self.in_test = False
         self.ran_user_code = False
@@ -134,8 +136,8 @@ class Wide(object):
             return
         if not hasattr(getattr(item, "_request", None), "_get_active_fixturedef"):
             return
-        # It remembers what was set up for it in an earlier run, and has been torn down since.
-        item._initrequest()
+        self.renew(item)
+        self.asked.add(item)
         if all(self.is_set_up(definition, item) for definition in definitions):
             return
         with catching(item), self.acting(item, "setup"):
@@ -146,6 +148,11 @@ class Wide(object):
                 return
             with stack.active(item):
                 self.set_up(item, definitions)
+
+    def renew(self, item):
+        """Lets an item forget what was set up for it in an earlier run, and may have been torn down since."""
+        if item in self.asked:
+            item._initrequest()
 
     def stays(self):
         """Whether something that is set up holds files open for writing, which tests are to find as they are."""

@@ -26,6 +26,23 @@ class Again(WarmerTest):
             self.assertEqual(self.outcomes(job, 1), ["pass"], job.lines)
         warmer.finish()
 
+    def test_after_tests_of_other_classes(self):
+        root = self.project(test_a="""
+            import unittest
+            class TestA(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls): cls.left = 1
+                def test_a(self): assert self.left
+            class TestB(TestA): pass
+            class TestC(TestA): pass
+        """)
+        warmer = self.warmer(root)
+        names = ["TestA::test_a", "TestB::test_a", "TestC::test_a"]
+        for some in (names, names[2:], names[1:2], names, names[1:], names):
+            job = warmer.job(self.payload(root, "test_a", *some, batch=True))
+            self.assertEqual(self.outcomes(job, len(some)), ["pass"] * len(some), job.lines)
+        warmer.finish()
+
     def test_in_another_class(self):
         root = self.project(test_a="""
             import pytest
