@@ -226,7 +226,8 @@ impl Zygote {
                 }
                 None => {
                     if self.next_job().is_none() {
-                        let _ = self.dismiss_warmer();
+                        // The engine removes the slot's directories meanwhile.
+                        let _ = self.close_warmer();
                         return;
                     }
                 }

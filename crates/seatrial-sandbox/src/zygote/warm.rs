@@ -265,12 +265,9 @@ impl Zygote {
         };
         running.heard = true;
         let good = match Word::read(&packet[..length]) {
-            Some(Word::Keep) if running.test.is_none() => {
-                self.stays(false);
-                self.keep() && self.tell_warmer(b"kept")
-            }
+            Some(Word::Keep) if running.test.is_none() => self.keep() && self.tell_warmer(b"kept"),
             Some(Word::Stay) if running.test.is_none() => {
-                self.stays(true);
+                self.stay(true);
                 self.tell_warmer(b"kept")
             }
             Some(Word::Forked(pid)) if running.test.is_none() && pid != running.pid => {
@@ -324,7 +321,9 @@ impl Zygote {
     /// After a test's process: ends what it left running, throws away what it wrote. False: the slot is not clean.
     fn clean_up(&mut self, running: &mut Running) -> bool {
         self.kill_orphans(running);
+        let stays = self.warmer.as_ref().is_some_and(|warmer| warmer.stays);
         match self.isolation {
+            Isolation::Process if stays => true,
             Isolation::Process => match &self.kept_tmp {
                 Some(kept) => kept.remove_others(&self.tmp),
                 None => empty_dir(&self.tmp),
@@ -332,7 +331,6 @@ impl Zygote {
             Isolation::Cow => {
                 // The warmer would stay in the old namespace if there were a new one.
                 let same_ipc = !self.ipc.as_ref().is_some_and(Ipc::is_dirty);
-                let stays = self.warmer.as_ref().is_some_and(|warmer| warmer.stays);
                 let renewed = match &mut self.root {
                     Some(root) if !stays => root.renew(&mut running.written).is_some(),
                     _ => true,
@@ -343,10 +341,13 @@ impl Zygote {
         }
     }
 
-    /// Whether what tests write is not thrown away.
-    fn stays(&mut self, stays: bool) {
+    /// Whether from now on what tests write is not thrown away. What the warmer has made until now stays in any case.
+    fn stay(&mut self, stays: bool) {
         if let Some(warmer) = &mut self.warmer {
             warmer.stays = stays;
+        }
+        if let Some(ipc) = &mut self.ipc {
+            ipc.keep();
         }
     }
 
@@ -368,9 +369,7 @@ impl Zygote {
                 }
             },
         }
-        if let Some(ipc) = &mut self.ipc {
-            ipc.keep();
-        }
+        self.stay(false);
         true
     }
 
@@ -427,13 +426,17 @@ impl Zygote {
 
     /// Ends a warmer between two jobs, and forgets what it kept; gives its status.
     pub(super) fn dismiss_warmer(&mut self) -> i32 {
-        if self.warmer.is_none() {
-            return 0;
-        }
-        let status = self.end_warmer(TEAR_DOWN);
-        self.end_tree();
+        let Some(status) = self.close_warmer() else { return 0 };
         self.forget(&mut Vec::new());
         status
+    }
+
+    /// Ends a warmer between two jobs, or behind the last one; gives its status, if there was one.
+    pub(super) fn close_warmer(&mut self) -> Option<i32> {
+        self.warmer.as_ref()?;
+        let status = self.end_warmer(TEAR_DOWN);
+        self.end_tree();
+        Some(status)
     }
 
     /// Closes the channel and waits for the warmer's end, so long as it is given time; gives its status.

@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("keeping::many_layers_end_the_warmer_and_nothing_else", many_layers_end_the_warmer),
     ("keeping::fresh_directories_keep_modes_and_mounts", fresh_directories_keep_modes_and_mounts),
     ("keeping::another_launch_finds_the_hosts_state", another_launch_finds_the_hosts_state),
+    ("keeping::files_of_tests_stay_where_the_warmer_says_so", files_of_tests_stay),
     ("keeping::objects_of_ipc", objects_of_ipc),
     ("keeping::layers_that_tests_wrote_are_handed_out", layers_that_tests_wrote_are_handed_out),
     ("keeping::a_private_tmpdir", a_private_tmpdir),
@@ -48,6 +49,22 @@ fn files_of_fixtures_stay_and_files_of_tests_go() {
             job.reports(&seen);
             room.warm("", &[&format!("{look}\n{read}")]).reports(&seen);
         }
+    }
+}
+
+fn files_of_tests_stay() {
+    for kind in cow().into_iter().chain([Kind::Process]) {
+        let mut room = Room::new(kind);
+        // It is held open, and has to be the one that is found by its name.
+        let fixture = "import tempfile
+path = os.path.join(tempfile.gettempdir(), 'open'); held = open(path, 'w+'); keeping = 'stay'
+import subprocess; subprocess.run(['ipcmk', '-S', '1'], stdout=subprocess.DEVNULL, check=True)";
+        let look = "say(read(path) + str(os.path.samestat(os.stat(path), os.fstat(held.fileno()))))";
+        let tests = ["held.write('a'); held.flush(); write(path + '2')", look, "write(path + '3')"];
+        room.warm(fixture, &tests).reports("aTrue");
+        let names = "say(sorted(name for name in os.listdir(os.path.dirname(path)) if 'open' in name))";
+        room.warm("", &[look, names]).reports("aTrue\n['open', 'open2', 'open3']");
+        room.warm("keeping = 'keep'", &["write(path + '4')", names]).reports("['open', 'open2', 'open3']");
     }
 }
 

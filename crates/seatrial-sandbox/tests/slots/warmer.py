@@ -1,6 +1,6 @@
 """A warmer for tests: it keeps to the contract of python/README.md and runs what a job's payload says.
 
-The payload is JSON: `fixture` is run here, and what it wrote is kept; each of `tests` is run in a fork. Then come
+The payload is JSON: `fixture` is run here, and what it wrote is kept (with `keeping = "stay"`, what tests write too); each of `tests` is run in a fork. Then come
 `after`, run here without a word to the zygote, and `status`, which stands for that of the last test.
 """
 import json, os, socket, sys
@@ -77,7 +77,7 @@ while True:
     os.chdir("/")
     if payload.get("fixture"):
         exec(payload["fixture"], globals())
-        tell("keep")
+        tell(globals().get("keeping", "keep"))
         expect(b"kept")
         os.chdir("/")
     for code in payload.get("tests", []):

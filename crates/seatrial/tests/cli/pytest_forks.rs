@@ -165,8 +165,10 @@ fn a_database_that_a_wide_fixture_keeps_open_is_the_one_that_tests_find() {
              def test_b(db, path):\n    other = sqlite3.connect(path)\n    other.execute('insert into t values (2)'); other.commit()\n    \
              assert (2,) in list(db.execute('select a from t'))\n",
         );
-        let ran = pytest(&world, &[]).exits(0);
-        ran.tells("holds an open file");
-        assert_eq!(outcomes(&ran), pairs(&[("test_a", "pass"), ("test_b", "pass")]), "{ran:?}");
+        for isolation in ["cow", "process"] {
+            let ran = pytest(&world, &["-n", "1", "--isolation", isolation]).exits(0);
+            ran.tells("holds an open file");
+            assert_eq!(outcomes(&ran), pairs(&[("test_a", "pass"), ("test_b", "pass")]), "{ran:?}");
+        }
     }
 }
