@@ -4,7 +4,8 @@ They are set up when a test asks for them and torn down when the next test no lo
 as plain pytest does. A test's process must never tear an inherited one down: `drop_inherited`.
 
 A fixture whose set-up leaves something that a fork cannot inherit (`hazards`) is undone at once, together with
-those that depend on it, and from then on set up in each test's process.
+those that depend on it, and from then on set up in each test's process. One that only holds files open for writing is inherited,
+and until its end the files that tests write stay (`stays`).
 """
 
 import contextlib
@@ -13,7 +14,6 @@ import os
 import sys
 
 from seatrial_python import hazards, listing
-
 
 CURRENT = "PYTEST_CURRENT_TEST"
 
