@@ -141,8 +141,12 @@ class Lister(object):
 
     def pytest_make_collect_report(self, collector):
         """Finds modules that leave, when they are imported, what cannot be forked."""
-        from _pytest.python import Module
+        from _pytest.python import Class, Module
 
+        if isinstance(collector, Class):
+            # It imports nothing.
+            yield
+            return
         self.leftovers.look()
         yield
         if isinstance(collector, Module):
