@@ -5,6 +5,7 @@
 //! run, by the engine, from the host's mount table; every zygote carries it out.
 
 use crate::wire::{Reader, Writer};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -127,8 +128,10 @@ impl RootPlan {
     /// an overlay copies a directory's parents up first, and the owner of those has no id in the slot.
     fn own_overlays(&mut self, request: &RootRequest, mounts: &[PathBuf]) {
         let shared = ["/var/tmp", "/run/lock", "/var/crash"].map(PathBuf::from);
-        for path in request.keep.iter().chain(&request.make).chain(&shared) {
-            let Some(path) = frontier(path) else { continue };
+        let asked = request.keep.iter().chain(&request.make).chain(&shared);
+        // Sorted, so that none is hidden below one that lies around it.
+        let frontiers: BTreeSet<PathBuf> = asked.filter_map(|path| frontier(path)).collect();
+        for path in frontiers {
             let is_top = |at: &Path| {
                 let tops = self.entries.iter().chain(&self.kept).filter_map(|entry| match entry {
                     Entry::Overlay(top) | Entry::Dir(top) => Some(&top.path),
@@ -315,8 +318,10 @@ fn frontier(path: &Path) -> Option<PathBuf> {
     Some(at.to_path_buf())
 }
 
+/// True when owner and group are the user's own: the only ones that have an id in a slot.
 fn is_own(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw())
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    std::fs::metadata(path).is_ok_and(|meta| meta.uid() == uid && meta.gid() == gid)
 }
 
 /// The real path when it lies in /tmp: its directory, if it is a file.

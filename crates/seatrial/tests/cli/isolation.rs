@@ -4,6 +4,7 @@ use super::{ordinary, world, worlds};
 use rustix::process::Signal;
 use seatrial_testkit::wait_for;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 #[test]
 fn the_job_runs_in_a_container_here() {
@@ -65,6 +66,29 @@ fn the_next_job_of_the_slot_sees_nothing_of_it() {
             test ! -d /dev/mqueue || { test -z \"$(ls /dev/mqueue)\" && touch /dev/mqueue/q; } || exit 7";
         let ran = world.seatrial(["exec", "-n", "6", "-j", "1", "--", "sh", "-c", script]).run().exits(0);
         ran.ends("6 passed, 0 failed, 0 skipped");
+    }
+}
+
+#[test]
+fn a_project_can_be_written_wherever_it_lies() {
+    for world in worlds() {
+        // A folder of somebody else's, in it one that was given to the user, but not its group.
+        let outer = tempfile::Builder::new().prefix("trial-").tempdir_in("/var/tmp").unwrap();
+        fs::set_permissions(&outer, fs::Permissions::from_mode(0o755)).unwrap();
+        let given = outer.path().join("given");
+        let (project, grouped) = (given.join("project"), given.join("grouped"));
+        for (dir, group) in [(&given, None), (&project, Some(world.uid())), (&grouped, None)] {
+            fs::create_dir(dir).unwrap();
+            chown(dir, Some(world.uid()), group).unwrap();
+        }
+        for dir in [project, grouped] {
+            world.write(dir.join("sub/kept.txt"), "before\n");
+            let script = "mkdir -p new/deep && echo new > new/deep/file && echo more >> sub/kept.txt && cat sub/kept.txt";
+            let call = world.seatrial(["exec", "--", "sh", "-c", script]).cwd(&dir);
+            call.run().exits(0).says("before\nmore");
+            assert_eq!(fs::read_to_string(dir.join("sub/kept.txt")).unwrap(), "before\n");
+            assert!(!dir.join("new").exists(), "it is on the host");
+        }
     }
 }
 
