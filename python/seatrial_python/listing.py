@@ -1,5 +1,6 @@
 """What Seatrial has to know of a collected test: id, place, file, and which tests share set-ups with it."""
 
+import collections
 import os
 
 from seatrial_python import wire
@@ -29,6 +30,12 @@ def is_function(item):
 def in_order(items):
     """Files some of whose tests ask how earlier ones ended."""
     return {path_of(item) for item in items if any(item.get_closest_marker(name) for name in IN_ORDER)}
+
+
+def lone(items):
+    """Items that are all that their file holds, and no Python functions (a page of doctests, a file with one example)."""
+    counts = collections.Counter(path_of(item) for item in items)
+    return {item for item in items if counts[path_of(item)] == 1 and not is_function(item)}
 
 
 def wide_fixtures(item):
@@ -71,9 +78,11 @@ class Listing(object):
         self.seen = {}
         self.groups = {}
         self.kinds = {}
+        self.lone = set()
 
     def describe(self, items):
         """A list of records. `group` is found in a second walk: a later test may widen a file's group."""
+        self.lone = lone(items)
         records = [self.record(item) for item in items]
         for record in records:
             group = self.groups.get(record["file"], record["file"])
@@ -87,11 +96,12 @@ class Listing(object):
         key = (file, wire.clean(item.nodeid))
         number = self.seen.get(key, 0)
         self.seen[key] = number + 1
-        single = is_function(item) and file not in self.whole_files
         line = item.location[1]
         definitions = wide_fixtures(item)
         wide = self.is_wide(item, file, definitions)
-        return {
+        alone = item in self.lone and not definitions
+        single = (alone or is_function(item)) and file not in self.whole_files
+        told = {
             "id": wire.clean(item.nodeid),
             "n": number,
             "file": file,
@@ -100,6 +110,9 @@ class Listing(object):
             "job": "test" if single else "file",
             "kind": self.kind(item, wide, definitions),
         }
+        if single and alone:
+            told["alone"] = True
+        return told
 
     def kind(self, item, wide, definitions):
         """A number that tests have in common for which the same wide set-ups are made, once, before they run."""

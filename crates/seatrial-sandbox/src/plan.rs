@@ -5,8 +5,8 @@
 //! run, by the engine, from the host's mount table; every zygote carries it out.
 
 use crate::wire::{Reader, Writer};
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -20,6 +20,9 @@ const MIRROR_LIMIT: usize = 2_000;
 
 /// Bytes of a file that is copied rather than bound read-only, at most.
 const SMALL: u64 = 1 << 20;
+
+/// Symbolic links that a path may lead through, as in the kernel (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 
 /// One thing in a slot's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +109,10 @@ impl RootPlan {
                 plan.mirror_dir(path, &mounts, request)?;
             }
             plan.kept = std::mem::take(&mut plan.entries);
-            let made = request.make.iter().filter(|path| path.starts_with("/tmp"));
-            plan.kept.extend(made.filter_map(|path| Top::of(path).ok()).map(Entry::Dir));
+            let made = request.make.iter().filter_map(|path| std::fs::canonicalize(path).ok());
+            let made = made.filter(|path| path.starts_with("/tmp"));
+            plan.kept.extend(made.filter_map(|path| Top::of(&path).ok()).map(Entry::Dir));
+            plan.links_in_tmp(request);
         }
         plan.mirror(Path::new("/"), &mounts, request)?;
         if !rustix::process::geteuid().is_root() {
@@ -122,6 +127,23 @@ impl RootPlan {
             }
         }
         Ok(plan)
+    }
+
+    /// Symbolic links in a fresh /tmp by which a path leads that somebody may follow.
+    fn links_in_tmp(&mut self, request: &RootRequest) {
+        let shown = |path: &Path, kept: &[Entry]| {
+            kept.iter().any(|entry| matches!(entry, Entry::Overlay(top) if path.starts_with(&top.path)))
+        };
+        let all = request.keep.iter().chain(&request.make).flat_map(|path| links_of(path));
+        let links: BTreeMap<PathBuf, PathBuf> = all.filter(|(path, _)| path.starts_with("/tmp")).collect();
+        for (path, target) in links {
+            if shown(&path, &self.kept) {
+                continue;
+            }
+            let parent = path.parent().filter(|parent| *parent != Path::new("/tmp"));
+            self.kept.extend(parent.and_then(|parent| Top::of(parent).ok()).map(Entry::Dir));
+            self.kept.push(Entry::Link { path, target });
+        }
     }
 
     /// Overlays of their own for directories that the user may write although somebody else owns what they lie in:
@@ -322,6 +344,31 @@ fn frontier(path: &Path) -> Option<PathBuf> {
 fn is_own(path: &Path) -> bool {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     std::fs::metadata(path).is_ok_and(|meta| meta.uid() == uid && meta.gid() == gid)
+}
+
+/// All symbolic links that a path leads through, with what they say.
+fn links_of(path: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let mut found = Vec::new();
+    let mut at = PathBuf::new();
+    let mut rest: VecDeque<OsString> = path.iter().map(OsStr::to_owned).collect();
+    while let Some(name) = rest.pop_front() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        at.push(&name);
+        let Ok(target) = std::fs::read_link(&at) else { continue };
+        if found.len() == MOST_LINKS {
+            break;
+        }
+        for name in target.iter().rev() {
+            rest.push_front(name.to_owned());
+        }
+        let link = at.clone();
+        at.pop();
+        found.push((link, target));
+    }
+    found
 }
 
 /// The real path when it lies in /tmp: its directory, if it is a file.

@@ -55,8 +55,25 @@ pub(crate) fn needed() -> Vec<PathBuf> {
         }
     }
     paths.extend(std::env::current_exe().ok());
+    paths.extend(named_below_tmp(std::env::vars_os()));
     paths.retain(|path| path.is_absolute());
     paths
+}
+
+/// Directories below /tmp that variables name, and those of files that they name: /tmp is empty for tests, but for what
+/// somebody asks for. Variables that say where temporary files go, or where the shell was before, ask for nothing.
+fn named_below_tmp(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<PathBuf> {
+    let tmp = Path::new("/tmp");
+    let asks = |name: &OsString| !["TMPDIR", "TEMP", "TMP", "OLDPWD"].iter().any(|not| name == not);
+    let values = variables.filter(|(name, _)| asks(name)).map(|(_, value)| value);
+    let paths = values.flat_map(|value| std::env::split_paths(&value).collect::<Vec<_>>());
+    let is_below = |path: &PathBuf| {
+        let Ok(real) = path.canonicalize() else { return false };
+        let dir = if real.is_dir() { Some(real.as_path()) } else { real.parent() };
+        let dir_is_below = dir.is_some_and(|dir| dir.starts_with(tmp) && dir != tmp);
+        dir_is_below || (path.starts_with(tmp) && path != tmp && !real.starts_with(tmp))
+    };
+    paths.filter(|path| path.is_absolute() && is_below(path)).collect()
 }
 
 /// The directory that cargo builds in, where the environment names it.

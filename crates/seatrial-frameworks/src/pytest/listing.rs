@@ -97,6 +97,9 @@ pub struct ListedTest {
     /// Tests of a file with one number need the same wide set-ups, made once before they run.
     #[serde(default)]
     pub kind: u32,
+    /// True when it is all that its file holds, and no Python function: what it shares a process with is in other files.
+    #[serde(default)]
+    pub alone: bool,
     /// The directory whose tests share a fixture with it, when it is wider than the file.
     #[serde(default)]
     pub group: Option<String>,

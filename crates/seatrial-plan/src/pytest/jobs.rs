@@ -84,7 +84,10 @@ fn share(granularity: Granularity, first: &ListedTest, test: &ListedTest, so_far
     }
     let same_file = first.file == test.file;
     match granularity {
-        Granularity::Auto => same_file && first.kind == test.kind && so_far < BATCHES && !slow,
+        Granularity::Auto => {
+            let beside = first.alone && test.alone && folder(&first.file) == folder(&test.file);
+            (same_file || beside) && first.kind == test.kind && so_far < BATCHES && !slow
+        }
         Granularity::Test => false,
         Granularity::Class => same_file && class(&first.id) == class(&test.id),
         Granularity::Module => same_file,
@@ -118,6 +121,11 @@ fn mark_last(jobs: &mut [Job]) {
             jobs[at].how.last = Last::OfGroup;
         }
     }
+}
+
+/// Where a file lies.
+fn folder(file: &str) -> &str {
+    file.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// What stands before a test's own name in its id.

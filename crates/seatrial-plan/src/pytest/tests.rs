@@ -346,6 +346,10 @@ fn suite() -> Vec<String> {
         test("b.py::two", 0, true, "test", &kind(2)),
         test("c.rst::c", 0, false, "file", ""),
         test("c.rst::d", 0, false, "file", ""),
+        test("cases/e.yml::e", 0, false, "test", r#","kind":0,"alone":true"#),
+        test("cases/f.yml::f", 0, false, "test", r#","kind":0,"alone":true"#),
+        test("cases/g.yml::g", 0, false, "test", r#","kind":0"#),
+        test("more/h.yml::h", 0, false, "test", r#","kind":0,"alone":true"#),
     ]
 }
 
@@ -359,18 +363,53 @@ fn what_shares_a_process_is_the_users_choice() {
                 "b]: batch check share",
                 "one+two: batch check last",
                 "c+d: batch fresh",
+                "e+f: batch check share",
+                "g: batch check share",
+                "h: batch check share",
             ],
         ),
         (
             Granularity::Test,
-            vec!["one: ", "two: ", "three: ", "b]: ", "one: ", "two:  last", "c+d: batch fresh"],
+            vec![
+                "one: ",
+                "two: ",
+                "three: ",
+                "b]: ",
+                "one: ",
+                "two:  last",
+                "c+d: batch fresh",
+                "e: ",
+                "f: ",
+                "g: ",
+                "h: ",
+            ],
         ),
         (
             Granularity::Class,
-            vec!["one+two: batch", "three+b]: batch", "one+two: batch last", "c+d: batch fresh"],
+            vec![
+                "one+two: batch",
+                "three+b]: batch",
+                "one+two: batch last",
+                "c+d: batch fresh",
+                "e: batch",
+                "f: batch",
+                "g: batch",
+                "h: batch",
+            ],
         ),
-        (Granularity::Module, vec!["one+two+three+b]: batch", "one+two: batch last", "c+d: batch fresh"]),
-        (Granularity::Session, vec!["one+two+three+b]+one+two: batch", "c+d: batch fresh"]),
+        (
+            Granularity::Module,
+            vec![
+                "one+two+three+b]: batch",
+                "one+two: batch last",
+                "c+d: batch fresh",
+                "e: batch",
+                "f: batch",
+                "g: batch",
+                "h: batch",
+            ],
+        ),
+        (Granularity::Session, vec!["one+two+three+b]+one+two: batch", "c+d: batch fresh", "e+f+g+h: batch"]),
     ] {
         let mut bench = bench_of(Shape { granularity, ..Shape::default() });
         let lines = listed(&mut bench, &suite());

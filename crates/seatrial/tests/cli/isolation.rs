@@ -4,7 +4,7 @@ use super::{ordinary, world, worlds};
 use rustix::process::Signal;
 use seatrial_testkit::wait_for;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 #[test]
 fn the_job_runs_in_a_container_here() {
@@ -88,6 +88,37 @@ fn a_project_can_be_written_wherever_it_lies() {
             call.run().exits(0).says("before\nmore");
             assert_eq!(fs::read_to_string(dir.join("sub/kept.txt")).unwrap(), "before\n");
             assert!(!dir.join("new").exists(), "it is on the host");
+        }
+    }
+}
+
+#[test]
+fn what_is_named_below_tmp_is_there_also_by_links() {
+    for world in worlds() {
+        let near = tempfile::Builder::new().prefix("trial-").tempdir_in("/tmp").unwrap();
+        let far = tempfile::Builder::new().prefix("trial-").tempdir_in("/var/tmp").unwrap();
+        for dir in [&near, &far] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+            chown(dir.path(), Some(world.uid()), Some(world.uid())).unwrap();
+        }
+        let (shown, hidden) = (near.path().join("shown"), near.path().join("hidden"));
+        for dir in [&shown, &hidden, &far.path().to_path_buf()] {
+            world.write(dir.join("file"), "here");
+        }
+        let (first, second) = (near.path().join("first"), near.path().join("second"));
+        symlink("shown", &first).unwrap();
+        symlink(far.path(), &second).unwrap();
+        let list = format!("/no/such:{}", shown.join("file").display());
+        for (value, dir) in
+            [(first.display().to_string(), &first), (second.display().to_string(), &second), (list, &shown)]
+        {
+            let script = "cat $0/file && echo new > $0/new && test ! -e $1";
+            let call = world.seatrial(["exec", "-n", "2", "-j", "1", "--", "sh", "-c", script]);
+            let ran = call.args([dir, &hidden]).env("NAMED", &value).run().exits(0);
+            ran.ends("2 passed, 0 failed, 0 skipped");
+            assert!(!dir.join("new").exists(), "it is on the host");
+            // Nobody has named it.
+            world.seatrial(["exec", "--", "cat"]).args([dir.join("file")]).run().exits(1);
         }
     }
 }

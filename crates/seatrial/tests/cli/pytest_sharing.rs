@@ -110,3 +110,60 @@ fn tests_of_packages_share_a_process_too() {
     assert_eq!(outcomes(&ran).len(), 4, "{ran:?}");
     ran.hides("has changed");
 }
+
+/// A conftest file whose tests are files with one line of Python each; the module `state` is of the project.
+const ONE_A_FILE: &str = "\
+import os, state, pytest
+def pytest_collect_file(file_path, parent):
+  if file_path.suffix == '.case': return CaseFile.from_parent(parent, path=file_path)
+class CaseFile(pytest.File):
+  def collect(self): yield Case.from_parent(self, name='it')
+class Case(pytest.Item):
+  def runtest(self): exec(self.path.read_text())
+";
+
+#[test]
+fn files_of_one_item_share_a_process_with_their_neighbours() {
+    let world = world();
+    world.write("conftest.py", ONE_A_FILE);
+    world.write("state.py", "class Deep: pass\ndeep = Deep(); deep.list = []\nshallow = []\n");
+    // The first fork of three tests has 4, the one that leaves nothing, and 6, which meets what 5 has left.
+    let lines = [
+        "assert not state.shallow; state.shallow.append(1)",
+        "assert not state.shallow",
+        "assert 'A' not in os.environ; os.environ['A'] = '1'",
+        "assert 'A' not in os.environ",
+        "assert not state.deep.list; state.deep.list.append(1)",
+        "assert not state.deep.list",
+        "assert 0",
+        "os._exit(0)",
+        "pass",
+    ];
+    for (number, line) in lines.iter().enumerate() {
+        world.write(format!("cases/{number}.case"), line);
+    }
+    let tries = |ran: &Ran| -> Vec<String> {
+        let mut tries = ran.events_of("attempt-finished");
+        tries.retain(|event| event["outcome"] != "pass" || event["order_dependent"] == true);
+        let word = |word: &serde_json::Value| word.as_str().unwrap_or_default().to_owned();
+        let shown = |event: &serde_json::Value| {
+            format!("{} {}", word(&event["test"]["group"]).replace("cases/", ""), word(&event["outcome"]))
+        };
+        tries.iter().map(shown).collect()
+    };
+    // With and without interpreters that collect for themselves.
+    for xdist in ["", "# PYTEST_XDIST_WORKER\n"] {
+        world.write("conftest.py", format!("{xdist}{ONE_A_FILE}"));
+        for (granularity, expected) in [
+            ("auto", &["5.case fail", "5.case pass", "6.case fail", "7.case crash"][..]),
+            ("test", &["6.case fail", "7.case crash"]),
+            ("session", &["1.case fail", "3.case fail", "5.case fail", "6.case fail", "7.case crash"]),
+        ] {
+            let ran = pytest(&world, &["-n", "1", "--granularity", granularity]).exits(1);
+            assert_eq!(tries(&ran), expected, "{granularity}: {ran:?}");
+            assert_eq!(outcomes(&ran).len(), lines.len(), "{ran:?}");
+        }
+    }
+    let ran = pytest(&world, &["-n", "1", "--explain"]).exits(1);
+    ran.tells("cases/0.case it has changed: state.shallow");
+}

@@ -21,7 +21,7 @@ fn the_session_begins() {
 
 #[test]
 fn tests_in_their_order() {
-    let first = r#"{"id":"t.py::a[\"é\n]","n":0,"file":"/p/t.py","line":3,"wide":true,"job":"test","kind":3,"group":"/p"}"#;
+    let first = r#"{"id":"t.py::a[\"é\n]","n":0,"file":"/p/t.py","line":3,"wide":true,"job":"test","kind":3,"alone":true,"group":"/p"}"#;
     let second =
         r#"{"id":"t.txt::t.txt","n":1,"file":"/p/t.txt","line":null,"wide":false,"job":"file","new":1}"#;
     let test = ListedTest {
@@ -32,6 +32,7 @@ fn tests_in_their_order() {
         wide: true,
         job: JobOf::Test,
         kind: 3,
+        alone: true,
         group: Some("/p".to_owned()),
         unit: None,
     };
@@ -43,6 +44,7 @@ fn tests_in_their_order() {
         wide: false,
         job: JobOf::File,
         kind: 0,
+        alone: false,
         group: None,
         unit: None,
     };
