@@ -20,7 +20,9 @@ NOT_RUN = 70
 TESTS = 64
 WORK = 0.25
 WAIT = 1.0
-WORD = struct.Struct("=?I??")
+# Seconds from which on it is too much to set wide fixtures up in each fork.
+COSTLY = 0.02
+WORD = struct.Struct("=?I???")
 # Before tests put something else in their place.
 own_number, change_directory = os.getpid, os.chdir
 
@@ -32,7 +34,8 @@ class Forks(object):
         self.warmer = warmer
         self.channel = warmer.channel
         # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
-        # is over, how many of its tests have run, whether one has failed, and whether its session is to end.
+        # is over, how many of its tests have run, whether one has failed, whether its session is to end, and whether
+        # wide fixtures have taken long in it.
         self.word = mmap.mmap(-1, WORD.size)
         # Seconds of processor time of all processes since somebody set this to 0.
         self.used = 0.0
@@ -41,14 +44,25 @@ class Forks(object):
     def run(self, group, lines, checked):
         """Positions and collected items, in one process: its status, how many have run, and whether one has failed.
         None has when the process did not come to its own end."""
+        self.begin_group(group)
+        status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
+        return (status,) + self.result(group)
+
+    def begin_group(self, group):
+        """These are the tests of the process that is asked next."""
         self.places = [place for place, _ in group]
         self.group = group
-        status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
-        over, ran, failed, self.stopped = WORD.unpack(self.word[:])
+        self.say_nothing()
+
+    def result(self, group):
+        """What the process has said of these tests: how many have run, and whether one has failed."""
+        over, ran, failed, self.stopped, costly = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
             # It may have taken its first line along: then nobody would know whose death this was.
             self.warmer.tell([{"test": group[0][0], "start": True}])
-        return status, ran if over else 0, failed
+        if costly:
+            self.warmer.wide.note_costly(group[0][1])
+        return ran if over else 0, failed
 
     def run_file(self, payload):
         """A file that is collected in the test's own process; its status."""
@@ -65,11 +79,15 @@ class Forks(object):
         if self.warmer.facts is not None:
             self.warmer.facts.share(lines, self.places)
         lines.flush()
-        self.word[:] = WORD.pack(False, 0, False, False)
-        pid = quiet_fork() if self.warmer.threads else os.fork()
+        self.say_nothing()
+        pid = fork(self.warmer.threads)
         if pid == 0:
             self.live(child, lines)
         self.channel.send("forked", pid)
+        return self.reap(pid, lines)
+
+    def reap(self, pid, lines):
+        """Waits for a process, and tells the zygote; its status."""
         _, status, usage = os.wait4(pid, 0)
         # What it could not write itself.
         lines.flush()
@@ -106,21 +124,37 @@ class Forks(object):
             self.settle(lines)
             child(lines)
             self.depart(lines)
-            self.word[:] = WORD.pack(True, self.ran, self.failed, self.stopped)
+            self.say_over(self.ran, self.failed)
             status = 0
         except BaseException as error:
             status = self.last_error(error, lines)
         finally:
             os._exit(status)
 
+    def say_nothing(self):
+        """As long as the process says nothing else."""
+        self.word[:] = WORD.pack(False, 0, False, False, False)
+
+    def say_over(self, ran, failed):
+        """The process has come to its own end, or its test has."""
+        wide = self.warmer.wide
+        self.word[:] = WORD.pack(True, ran, failed, self.stopped, getattr(wide, "spent", 0.0) > COSTLY)
+
     def settle(self, lines):
         """Makes the process the test's own."""
-        self.begin()
         out = 4 + 3 * self.warmer.set
-        change_directory(self.warmer.directory)
         self.warmer.capture.attach(out, out + 1)
         lines.descriptor = fcntl.fcntl(out + 2, fcntl.F_DUPFD_CLOEXEC, HIGH)
         os.closerange(wire.FIRST, wire.LAST + 1)
+        resident = getattr(self.warmer, "resident", None)
+        if resident is not None:
+            resident.close()
+        self.settle_user_code()
+
+    def settle_user_code(self):
+        """What user code finds is as it is to be found in a test's process."""
+        self.begin()
+        change_directory(self.warmer.directory)
         if self.warmer.facts is not None:
             self.warmer.facts.begin()
         self.warmer.random.restore()
@@ -169,11 +203,7 @@ class Forks(object):
             self.begun.append(place)
             if len(group) > 1:
                 lines.keep()
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            if own_number() != self.process:
-                # A child of the test that has come back from it has nothing to say about it.
-                os._exit(NOT_RUN)
-            self.tell_stop(item.session, place, lines)
+            self.protocol(item, following, place, lines)
             self.ran, self.failed = number + 1, self.failed or sender.failed
             self.ending = {"test": place, "end": True}
             if following is None:
@@ -184,6 +214,14 @@ class Forks(object):
                 self.tear_down(item, lines)
                 break
             lines.add(self.ending)
+
+    def protocol(self, item, following, place, lines):
+        """Pytest's own, for one item."""
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        if own_number() != self.process:
+            # A child of the test that has come back from it has nothing to say about it.
+            os._exit(NOT_RUN)
+        self.tell_stop(item.session, place, lines)
 
     ran = 0
     failed = False
@@ -252,6 +290,11 @@ class Forks(object):
         except BaseException:
             return NOT_RUN
         return 1
+
+
+def fork(threads):
+    """Forks. `threads`: this process has some."""
+    return quiet_fork() if threads else os.fork()
 
 
 def quiet_fork():

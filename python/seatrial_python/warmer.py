@@ -10,7 +10,7 @@ import sys
 import time
 
 from seatrial_python import capture, checks, cold, collecting, contract, coverage_share, facts, forks, hazards, imports
-from seatrial_python import listing, randomness, reports, run_fixtures, terminal, warm_up, wide, wire
+from seatrial_python import listing, randomness, reports, resident, run_fixtures, terminal, warm_up, wide, wire
 
 LATE = "late"
 # Seconds of processor and of wall time after which a job ends that another slot may share: that one may have nothing
@@ -60,6 +60,8 @@ class Warmer(object):
         # From here on, so that conftest files are heard.
         self.facts = heard or facts.recorder(self.settings)
         self.served = False
+        # Nobody listens to the channel any more.
+        self.leaving = False
         self.collecting = collecting.plugin()
         self.directory = os.getcwd()
         self.modules = {}
@@ -160,6 +162,7 @@ class Warmer(object):
         self.random = self.random or randomness.State()
         self.checks = checks.Checks(str(getattr(config, "rootpath", None) or config.rootdir))
         self.forks = forks.Forks(self)
+        self.resident = resident.Resident(self)
         self.wide.ran_user_code = True
 
     def serve(self):
@@ -168,6 +171,7 @@ class Warmer(object):
         while True:
             fields = self.channel.receive()
             if fields is None:
+                self.leaving = True
                 break
             self.job(int(fields[1]), wire.decode(fields[2]))
         self.leave(None)
@@ -208,17 +212,22 @@ class Warmer(object):
     def found(self, payload, tests):
         """Positions and items of the tests that can be run here; of the others it is told why not."""
         found, lines = [], []
-        for place, test in enumerate(tests):
-            module, trouble = self.module(test.get("file") or payload["file"])
-            item = None if trouble else collecting.find(module, test, payload.get("of"))
-            if trouble is not None:
-                lines.append({"test": place, "broken": trouble})
-            elif item is None:
-                lines.append({"test": place, "missing": "it was not there when its file was collected again"})
+        for place in range(len(tests)):
+            item, wrong = self.find(whole(payload, place))
+            if wrong is not None:
+                lines.append(dict(wrong, test=place))
             else:
                 found.append((place, item))
         self.tell(lines)
         return found
+
+    def find(self, test):
+        """An item, and what a line says of it when there is none."""
+        module, trouble = self.module(test["file"])
+        if trouble is not None:
+            return None, {"broken": trouble}
+        item = collecting.find(module, test, test.get("of"))
+        return item, None if item is not None else {"missing": "it was not there when its file was collected again"}
 
     def run_tests(self, found, payload):
         """Forks for one test after the other, or for several; the status of the last process. A process that came to a
@@ -231,16 +240,28 @@ class Warmer(object):
             self.keep()
         while found:
             group = found[:forks.TESTS if checked else None] if batch else found[:1]
-            lines = self.prepare(group)
-            self.keep()
-            if checked and self.checks.is_old:
-                self.checks.picture(getattr(group[0][1], "module", None))
-            status, ran, failed = self.forks.run(group, lines, checked)
+            status, ran, failed = self.run_group(group, payload)
             long = self.forks.used > WORK or time.monotonic() > until
             if status != 0 or not ran or self.forks.stopped or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break
             found = found[ran:]
         return status
+
+    def run_group(self, group, payload):
+        """Runs tests of which the first decides where: status of their process, how many have run, whether one has failed."""
+        checked = payload.get("check")
+        if not checked and self.resident.serves(group[0][1]):
+            # It is to be alone, or in other company; two of its fixture may be too many.
+            self.resident.end()
+        lines = self.prepare(group)
+        self.keep()
+        # That its fixtures are costly may have been found out just now.
+        if checked and self.resident.serves(group[0][1]):
+            place, item = group[0]
+            return self.resident.run(place, item, whole(payload, place), lines)
+        if checked and self.checks.is_old:
+            self.checks.picture(getattr(group[0][1], "module", None))
+        return self.forks.run(group, lines, checked)
 
     def module(self, file):
         """The items of a file by id, collected when first asked for; and what was wrong with it, or None."""
@@ -264,6 +285,9 @@ class Warmer(object):
         self.leave(first)
         self.import_packages(first)
         self.sender.begin(lines, group[0][0])
+        if self.resident.pid is not None and self.resident.serves(first):
+            # It sets up for itself.
+            group = []
         for _, item in group:
             if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
                 self.wide.prepare(item)
@@ -297,6 +321,7 @@ class Warmer(object):
 
     def leave(self, following):
         """Tears down; an error belongs to the last test, whose job may be over."""
+        self.resident.leave(following)
         last = self.wide.last
         report = self.wide.leave(following)
         if report is not None:
@@ -333,7 +358,7 @@ class Warmer(object):
         self.threads = len(hazards.threads()) > 1
         self.directory = hazards.directory(self.directory)
         hazards.settle()
-        self.channel.send("stay" if self.wide.stays() else "keep")
+        self.channel.send("stay" if self.wide.stays() or self.resident.pid is not None else "keep")
         self.expect("kept")
         # What has been there until now may lie below another mount.
         change_directory(self.directory)
@@ -350,6 +375,7 @@ class Warmer(object):
     def end_early(self):
         """Tears down, and ends: the slot cannot be made clean while this process lives."""
         status = 70
+        self.leaving = True
         try:
             self.leave(None)
             self.tell_coverage(self.lines())
@@ -382,6 +408,12 @@ class Warmer(object):
         if ran is not None:
             lines.add({"coverage": ran})
             lines.flush()
+
+
+def whole(payload, place):
+    """A test of a job, with what the job says of all."""
+    test = payload["tests"][place]
+    return dict(test, file=test.get("file") or payload["file"], of=payload.get("of"))
 
 
 class Guest(Warmer):

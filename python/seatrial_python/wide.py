@@ -12,10 +12,13 @@ import contextlib
 import functools
 import os
 import sys
+import time
 
-from seatrial_python import hazards, listing
+from seatrial_python import forks, hazards, listing
 
 CURRENT = "PYTEST_CURRENT_TEST"
+# Before tests put something else in its place.
+monotonic = time.monotonic
 
 
 class Stack(object):
@@ -91,6 +94,10 @@ class Wide(object):
         self.nodes = {}
         # Those that hold files open for writing.
         self.files = set()
+        # Unsafe ones whose set-up takes so long that a process lives on with them (`resident`), and what it leaves, in
+        # words; in a test's process, the seconds that set-ups have taken there.
+        self.costly = {}
+        self.spent = 0.0
         # By item: what its set-up has raised here and pytest does not keep for the test's process.
         self.pending = {}
         # Items for which something was set up.
@@ -104,8 +111,15 @@ class Wide(object):
 
     def around_setup(self, fixturedef, request):
         """Hook wrapper of `pytest_fixture_setup`."""
-        if self.in_test or fixturedef.scope == listing.NARROWEST:
+        if fixturedef.scope == listing.NARROWEST:
             yield
+            return
+        begun = monotonic()
+        if self.in_test:
+            before = self.spent
+            yield
+            # Those that it has asked for are in it.
+            self.spent = before + monotonic() - begun
             return
         self.ran_user_code = True
         self.ready.append(fixturedef)
@@ -121,7 +135,10 @@ class Wide(object):
         elif left and fixturedef not in self.unsafe:
             self.unsafe.add(fixturedef)
             self.to_undo.append((fixturedef, request))
-            self.on_unsafe(fixturedef, hazards.in_words(left), False)
+            if monotonic() - begun > forks.COSTLY:
+                self.costly[fixturedef] = hazards.in_words(left)
+            else:
+                self.on_unsafe(fixturedef, hazards.in_words(left), False)
 
     # -- before a test
 
@@ -210,6 +227,22 @@ class Wide(object):
                 if wanted not in seen and self.depends_on_unsafe(wanted, info, seen):
                     return True
         return False
+
+    # -- fixtures for a resident
+
+    def is_costly(self, item):
+        """Whether the item uses one that only a resident should set up."""
+        return bool(self.costly) and any(definition in self.costly for definition in listing.wide_fixtures(item))
+
+    def note_costly(self, item):
+        """In a process of the item's, wide set-ups have taken long: those that can only be made there."""
+        for definition in listing.wide_fixtures(item):
+            if self.depends_on_unsafe(definition.argname, item._fixtureinfo, set()):
+                self.costly.setdefault(definition, "")
+
+    def holds_costly(self):
+        """Whether one is set up."""
+        return any(definition.cached_result is not None for definition in self.costly)
 
     # -- between tests
 

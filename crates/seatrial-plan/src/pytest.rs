@@ -284,10 +284,19 @@ impl PytestPlan {
                 out.push(PlanAction::Tell(replay::reports([(TestKey { id: &id, n, file: "" }, lines)])));
             }
             Beside::Unsafe(fixture) => {
-                let Unsafe { fixture, left, stays } = fixture;
+                let Unsafe { fixture, left, stays, shared } = fixture;
                 let text = if stays {
                     format!(
                         "fixture `{fixture}` holds {left}: as long as it does, files that tests write stay for the next tests in its slot"
+                    )
+                } else if shared {
+                    let why = if left.is_empty() {
+                        "needs what cannot be inherited".to_owned()
+                    } else {
+                        format!("leaves {left} behind, which cannot be inherited")
+                    };
+                    format!(
+                        "tests that use fixture `{fixture}` share a process in each slot: its set-up takes long, and {why}"
                     )
                 } else {
                     format!(

@@ -71,6 +71,7 @@ const PYTEST: &[(&str, &str)] = &[
     source!("lister"),
     source!("once"),
     source!("origin"),
+    source!("resident"),
     source!("run_fixtures"),
     source!("stepwise"),
     source!("terminal"),

@@ -287,8 +287,22 @@ impl Zygote {
                 }
                 self.tell_warmer(b"clean")
             }
+            Some(Word::Rests { pid, user, system, max_rss }) if running.test == Some(pid) => {
+                running.test = None;
+                running.add(&sys::Reaped { pid, status: 0, user, system, max_rss });
+                // What its fixtures have made since the word `stay` is theirs.
+                self.stay(true);
+                true
+            }
             Some(Word::Done(status)) => return self.done(running, status),
-            Some(Word::Keep | Word::Stay | Word::Forked(_) | Word::Ended { .. } | Word::Arrived(_))
+            Some(
+                Word::Keep
+                | Word::Stay
+                | Word::Forked(_)
+                | Word::Ended { .. }
+                | Word::Rests { .. }
+                | Word::Arrived(_),
+            )
             | None => false,
         };
         if good { Heard::Word } else { Heard::Broken }
@@ -330,7 +344,10 @@ impl Zygote {
             },
             Isolation::Cow => {
                 // The warmer would stay in the old namespace if there were a new one.
-                let same_ipc = !self.ipc.as_ref().is_some_and(Ipc::is_dirty);
+                let same_ipc = stays || !self.ipc.as_ref().is_some_and(Ipc::is_dirty);
+                if let Some(ipc) = self.ipc.as_mut().filter(|_| stays) {
+                    ipc.keep();
+                }
                 let renewed = match &mut self.root {
                     Some(root) if !stays => root.renew(&mut running.written).is_some(),
                     _ => true,

@@ -18,6 +18,8 @@ pub(super) enum Word {
     Forked(i32),
     /// It was reaped: its wait status, its times, its largest resident size in KiB.
     Ended { pid: i32, status: i32, user: Duration, system: Duration, max_rss: u64 },
+    /// It lives on for tests to come, after a test that took this time; what it leaves running is its own.
+    Rests { pid: i32, user: Duration, system: Duration, max_rss: u64 },
     /// The job is over, with this wait status.
     Done(i32),
 }
@@ -42,6 +44,12 @@ impl Word {
                 system: micros(3)?,
                 max_rss: u64::try_from(numbers[4]).ok()?,
             }),
+            ("rests", 4) => Some(Self::Rests {
+                pid: number(0)?,
+                user: micros(1)?,
+                system: micros(2)?,
+                max_rss: u64::try_from(numbers[3]).ok()?,
+            }),
             ("done", 1) => number(0).map(Self::Done),
             _ => None,
         }
@@ -61,7 +69,16 @@ mod tests {
             system: Duration::from_micros(2),
             max_rss: 3,
         };
+        let rests = Word::Rests {
+            pid: 7,
+            user: Duration::from_micros(1),
+            system: Duration::from_micros(2),
+            max_rss: 3,
+        };
         for (packet, expected) in [
+            ("rests 7 1 2 3", Some(rests)),
+            ("rests 7 1 2", None),
+            ("rests 7 1 -2 3", None),
             ("keep", Some(Word::Keep)),
             ("stay", Some(Word::Stay)),
             ("forked 7", Some(Word::Forked(7))),

@@ -9,6 +9,7 @@ use super::{JobResult, Live, Part, Phase, RunAction, RunMachine};
 use crate::retry;
 use seatrial_model::{Attempt, Event, JobId, JobSpec, Outcome, Output, Round, TestRef, Usage, Verdict};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The tests of a job that are not decided yet.
 #[derive(Clone, Debug)]
@@ -342,6 +343,10 @@ fn split(result: JobResult) -> Vec<(Held, Part)> {
     let end = end.filter(|end| !several && *end != seatrial_model::End::Exit(0));
     let speaker = verdicts.iter().position(|verdict| verdict.outcome.is_bad()).unwrap_or(0);
     let mut said = Some((output, notes));
+    // The one in which the process died has told no time: the rest is its own.
+    let died =
+        parts.iter().rposition(|part| part.ran).filter(|&last| parts[last].wall == Some(Duration::ZERO));
+    let told: Duration = parts.iter().filter_map(|part| part.wall).sum();
     let mut parts = parts.into_iter();
     let mut ran: Vec<TestRef> = Vec::new();
     let whole = usage.wall;
@@ -356,7 +361,11 @@ fn split(result: JobResult) -> Vec<(Held, Part)> {
         let mut usage = if index == 0 { usage } else { Usage::default() };
         if let Some(wall) = part.wall.filter(|_| several) {
             // A test that plays with the clock may have measured anything.
-            usage.wall = if wall > whole { share } else { wall };
+            usage.wall = match wall {
+                _ if died == Some(index) && verdict.outcome.is_bad() => whole.saturating_sub(told),
+                wall if wall > whole => share,
+                wall => wall,
+            };
         }
         let company = ran[ran.len().saturating_sub(part.before as usize)..].to_vec();
         if part.ran {

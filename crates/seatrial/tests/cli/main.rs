@@ -19,6 +19,7 @@ mod pytest_fixtures;
 mod pytest_forks;
 mod pytest_old;
 mod pytest_options;
+mod pytest_residents;
 mod pytest_sharing;
 mod unittest;
 

@@ -50,6 +50,9 @@ pub struct Unsafe {
     /// It is inherited all the same, and what tests write stays with it.
     #[serde(default)]
     pub stays: bool,
+    /// It takes long: a process lives on with it, which the tests that use it share.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// Which files a process opened and which modules it imported.

@@ -1,0 +1,257 @@
+"""A resident: a fork that lives on, because a fixture takes long to set up and leaves what no fork inherits.
+
+A server, a browser, a database: its process, thread or connection belongs to the process that has set it up. Where that is
+cheap each fork does it anew. Where it is not, the warmer forks a resident, which sets it up, runs the tests that use it, one
+after the other as plain pytest does, and tears it down after the last. For the slot's first process each of these tests is a
+fork that begins, and rests at its end. As long as there is a resident, files that tests write stay.
+"""
+
+import fcntl
+import os
+import resource
+import socket
+
+from seatrial_python import forks, keeper, listing, wire
+
+PACKET = 1 << 20
+
+
+class Resident(object):
+    """The warmer's side: at most one at a time."""
+
+    def __init__(self, warmer):
+        self.warmer = warmer
+        self.pid = None
+        self.socket = None
+        # The test that it ran last.
+        self.item = None
+
+    def serves(self, item):
+        """Whether the test belongs there. What files a process has used is told test by test: then none does."""
+        return self.warmer.facts is None and self.warmer.wide.is_costly(item)
+
+    def run(self, place, item, test, lines):
+        """One test; as `Forks.run`."""
+        warmer, side = self.warmer, self.warmer.forks
+        side.begin_group([(place, item)])
+        lines.flush()
+        if self.pid is None:
+            self.start(item, lines)
+        else:
+            warmer.channel.send("forked", self.pid)
+        self.item = item
+        if self.ask({"set": warmer.set, "place": place, "test": test}) is None:
+            status = side.reap(self.pid, lines)
+            self.forget()
+        else:
+            status = 0
+            side.note_last()
+        return (status,) + side.result([(place, item)])
+
+    def start(self, item, lines):
+        """Forks it."""
+        warmer = self.warmer
+        for definition in listing.wide_fixtures(item):
+            if definition in warmer.wide.costly:
+                told = {"fixture": definition.argname, "left": warmer.wide.costly[definition], "shared": True}
+                warmer.tell([{"unsafe": told}])
+        # What its fixture writes is not to be taken away from under it.
+        warmer.channel.send("stay")
+        warmer.expect("kept")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = forks.fork(warmer.threads)
+        if pid == 0:
+            ours.close()
+            Inside(warmer, theirs).live(lines)
+        theirs.close()
+        self.socket = high(ours)
+        self.pid = pid
+        warmer.channel.send("forked", pid)
+
+    def ask(self, question):
+        """Its answer, after which it rests; None if it has ended instead."""
+        try:
+            self.socket.sendall(wire.encode(question))
+            answer = self.socket.recv(PACKET)
+        except OSError:
+            answer = b""
+        if not answer:
+            return None
+        answer = wire.decode(answer)
+        self.warmer.forks.used += (answer["used"][0] + answer["used"][1]) / 1e6
+        self.warmer.channel.send("rests", self.pid, *answer["used"])
+        return answer
+
+    def leave(self, following):
+        """Tears down what does not concern the following item (None: nothing follows), and ends it when nothing is left of
+        what it lives for."""
+        if self.pid is None:
+            return
+        if following is None:
+            self.end()
+            return
+        chain, next_one = self.item.listchain(), following.listchain()
+        common = 0
+        while common < min(len(chain) - 1, len(next_one)) and chain[common] is next_one[common]:
+            common += 1
+        if common == len(chain) - 1:
+            return
+        warmer = self.warmer
+        warmer.forks.begin_group([])
+        warmer.channel.send("forked", self.pid)
+        answer = self.ask({"set": warmer.set, "leave": common})
+        if answer is None:
+            self.buried(warmer.forks.reap(self.pid, warmer.lines()))
+        elif not answer["holds"]:
+            self.end()
+
+    def end(self):
+        """Lets it tear down and depart, if there is one."""
+        if self.pid is None:
+            return
+        warmer = self.warmer
+        self.socket.close()
+        if warmer.leaving:
+            # Nobody listens any more.
+            status = os.waitpid(self.pid, 0)[1]
+        else:
+            warmer.forks.begin_group([])
+            warmer.channel.send("forked", self.pid)
+            status = warmer.forks.reap(self.pid, warmer.lines())
+        self.buried(status)
+
+    def buried(self, status):
+        """It has ended between two tests: badly is an error of the last one."""
+        from _pytest.reports import TestReport
+
+        if status != 0:
+            item = self.item
+            text = "The process that had set up its fixtures ended badly in their teardown (wait status %d)." % status
+            report = TestReport(item.nodeid, item.location, {}, "failed", text, "teardown")
+            self.warmer.tell([self.warmer.late(item, report)])
+        self.forget()
+
+    def forget(self):
+        """It has ended."""
+        self.socket.close()
+        self.pid = self.socket = self.item = None
+        # With the next word `keep` files that tests write go again.
+        self.warmer.wide.ran_user_code = True
+
+    def close(self):
+        """In a test's process: it is none of its business."""
+        if self.socket is not None:
+            self.socket.close()
+
+
+class Following(object):
+    """Stands for a next test that shares some of an item's collectors, the first of its chain."""
+
+    def __init__(self, item, count):
+        self.item = item
+        self.count = count
+
+    def listchain(self):
+        """As an item's."""
+        return self.item.listchain()[:self.count]
+
+    def __getattr__(self, name):
+        return getattr(self.item, name)
+
+
+class Inside(object):
+    """Its own side."""
+
+    def __init__(self, warmer, channel):
+        self.warmer = warmer
+        self.forks = warmer.forks
+        self.channel = channel
+        self.item = None
+        self.count = 0
+        self.told = (0, 0)
+
+    def live(self, lines):
+        """Its whole life."""
+        status = forks.NOT_RUN
+        try:
+            self.settle()
+            while True:
+                packet = self.channel.recv(PACKET)
+                if not packet:
+                    break
+                question = wire.decode(packet)
+                lines = self.turn_to(question["set"])
+                if "leave" in question:
+                    self.part(Following(self.item, question["leave"]), lines)
+                else:
+                    self.run(question["place"], question["test"], lines)
+                lines.flush()
+                self.channel.sendall(wire.encode({"used": self.used(), "holds": self.warmer.wide.holds_costly()}))
+            self.part(None, lines)
+            self.forks.depart(lines)
+            self.forks.say_over(0, False)
+            status = 0
+        except BaseException as error:
+            status = self.forks.last_error(error, lines)
+        finally:
+            os._exit(status)
+
+    def settle(self):
+        """Makes the process its own."""
+        # Servers that go into the background stay below it, for everybody else's leavings are killed.
+        keeper.adopt_orphans()
+        self.channel = high(self.channel)
+        os.close(wire.FIRST)
+        self.forks.settle_user_code()
+
+    def turn_to(self, number):
+        """The job's set: where output and lines go."""
+        warmer = self.warmer
+        warmer.set = number
+        out = 4 + 3 * number
+        warmer.capture.attach(out, out + 1)
+        return warmer.lines()
+
+    def run(self, place, test, lines):
+        """Pytest's own protocol for one item."""
+        warmer = self.warmer
+        start = {"test": place, "start": True}
+        if self.count:
+            start["before"] = self.count
+        lines.add(start)
+        self.forks.stopped = False
+        item, wrong = warmer.find(test)
+        if wrong is not None:
+            lines.add(dict(wrong, test=place))
+            self.forks.say_over(1, False)
+            return
+        self.part(item, lines)
+        lines.keep()
+        self.item = item
+        self.count += 1
+        warmer.sender.begin(lines, place)
+        self.forks.protocol(item, Following(item, len(item.listchain()) - 1), place, lines)
+        lines.add({"test": place, "end": True})
+        self.forks.say_over(1, warmer.sender.failed)
+
+    def part(self, following, lines):
+        """Tears down what does not concern the following item."""
+        if self.item is None:
+            return
+        report = self.warmer.wide.tear_down(self.item, following)
+        if report is not None:
+            lines.add(self.warmer.late(self.item, report))
+
+    def used(self):
+        """Microseconds of processor time since it was last asked, user's and system's, and the largest size in KiB."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        now = (int(usage.ru_utime * 1000000), int(usage.ru_stime * 1000000))
+        before, self.told = self.told, now
+        return [max(0, now[0] - before[0]), max(0, now[1] - before[1]), usage.ru_maxrss]
+
+
+def high(channel):
+    """The same socket with a descriptor above those that programs use, and close in tests' processes."""
+    copy = fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, forks.HIGH)
+    channel.close()
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, copy)
