@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 
-from seatrial_python import collecting, snapshots, wire
+from seatrial_python import collecting, snapshots, starts, wire
 
 HIGH = 200
 NOT_RUN = 70
@@ -22,7 +22,7 @@ WORK = 0.25
 WAIT = 1.0
 # Seconds from which on it is too much to set wide fixtures up in each fork.
 COSTLY = 0.02
-WORD = struct.Struct("=?I???")
+WORD = struct.Struct("=?I???d")
 # Before tests put something else in their place.
 own_number, change_directory = os.getpid, os.chdir
 
@@ -35,18 +35,23 @@ class Forks(object):
         self.channel = warmer.channel
         # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
         # is over, how many of its tests have run, whether one has failed, whether its session is to end, and whether
-        # wide fixtures have taken long in it.
+        # wide fixtures have taken long in it; and the seconds of processor time at the end of its first test.
         self.word = mmap.mmap(-1, WORD.size)
         # Seconds of processor time of all processes since somebody set this to 0.
         self.used = 0.0
         self.group = []
+        self.starts = starts.Starts()
 
     def run(self, group, lines, checked):
         """Positions and collected items, in one process: its status, how many have run, and whether one has failed.
         None has when the process did not come to its own end."""
         self.begin_group(group)
+        before = self.used
         status = self.fork(lambda lines: self.run_items(group, lines, checked), lines)
-        return (status,) + self.result(group)
+        ran, failed = self.result(group)
+        if checked:
+            self.starts.note_fork(ran, WORD.unpack(self.word[:])[5], self.used - before)
+        return status, ran, failed
 
     def begin_group(self, group):
         """These are the tests of the process that is asked next."""
@@ -56,7 +61,7 @@ class Forks(object):
 
     def result(self, group):
         """What the process has said of these tests: how many have run, and whether one has failed."""
-        over, ran, failed, self.stopped, costly = WORD.unpack(self.word[:])
+        over, ran, failed, self.stopped, costly, _ = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
             # It may have taken its first line along: then nobody would know whose death this was.
             self.warmer.tell([{"test": group[0][0], "start": True}])
@@ -133,12 +138,13 @@ class Forks(object):
 
     def say_nothing(self):
         """As long as the process says nothing else."""
-        self.word[:] = WORD.pack(False, 0, False, False, False)
+        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0)
 
     def say_over(self, ran, failed):
         """The process has come to its own end, or its test has."""
         wide = self.warmer.wide
-        self.word[:] = WORD.pack(True, ran, failed, self.stopped, getattr(wide, "spent", 0.0) > COSTLY)
+        costly = getattr(wide, "spent", 0.0) > COSTLY
+        self.word[:] = WORD.pack(True, ran, failed, self.stopped, costly, self.first)
 
     def settle(self, lines):
         """Makes the process the test's own."""
@@ -206,6 +212,8 @@ class Forks(object):
             self.protocol(item, following, place, lines)
             self.ran, self.failed = number + 1, self.failed or sender.failed
             self.ending = {"test": place, "end": True}
+            if number == 0:
+                self.first = time.process_time()
             if following is None:
                 break
             if checked and number == 0:
@@ -224,6 +232,7 @@ class Forks(object):
         self.tell_stop(item.session, place, lines)
 
     ran = 0
+    first = 0.0
     failed = False
     ending = None
     stopped = False

@@ -4,12 +4,16 @@ A server, a browser, a database: its process, thread or connection belongs to th
 cheap each fork does it anew. Where it is not, the warmer forks a resident, which sets it up, runs the tests that use it, one
 after the other as plain pytest does, and tears it down after the last. For the slot's first process each of these tests is a
 fork that begins, and rests at its end. As long as there is a resident, files that tests write stay.
+
+Where tests use much for the first time in each fork (`starts`), a resident runs checked tests of all jobs, until one of them
+fails or leaves something behind, or anything else is to run. As such it is called warm; files do not stay then.
 """
 
 import fcntl
 import os
 import resource
 import socket
+import time
 
 from seatrial_python import forks, keeper, listing, wire
 
@@ -23,15 +27,25 @@ class Resident(object):
         self.warmer = warmer
         self.pid = None
         self.socket = None
-        # The test that it ran last.
+        # The test that it ran last, and how many there were.
         self.item = None
+        self.count = 0
+        # It holds no fixture, but what it has used.
+        self.warm = False
 
     def serves(self, item):
         """Whether the test belongs there. What files a process has used is told test by test: then none does."""
         return self.warmer.facts is None and self.warmer.wide.is_costly(item)
 
-    def run(self, place, item, test, lines):
+    def holds(self):
+        """Whether something is set up in it that is to stay."""
+        return self.pid is not None and not self.warm
+
+    def run(self, place, item, test, lines, warm=False):
         """One test; as `Forks.run`."""
+        if warm != self.warm:
+            self.end()
+        self.warm = warm
         warmer, side = self.warmer, self.warmer.forks
         side.begin_group([(place, item)])
         lines.flush()
@@ -40,29 +54,41 @@ class Resident(object):
         else:
             warmer.channel.send("forked", self.pid)
         self.item = item
-        if self.ask({"set": warmer.set, "place": place, "test": test}) is None:
+        question = {"set": warmer.set, "place": place, "test": test}
+        if warm:
+            question["life"] = side.starts.life()
+        before = side.used
+        answer = self.ask(question)
+        if answer is None:
             status = side.reap(self.pid, lines)
             self.forget()
         else:
             status = 0
             side.note_last()
-        return (status,) + side.result([(place, item)])
+        found = side.result([(place, item)])
+        self.count += 1
+        if warm and answer is not None:
+            side.starts.note(self.count == 1, side.used - before)
+            if answer["over"] or not side.starts.are_costly():
+                self.end()
+        return (status,) + found
 
     def start(self, item, lines):
         """Forks it."""
         warmer = self.warmer
-        for definition in listing.wide_fixtures(item):
+        for definition in () if self.warm else listing.wide_fixtures(item):
             if definition in warmer.wide.costly:
                 told = {"fixture": definition.argname, "left": warmer.wide.costly[definition], "shared": True}
                 warmer.tell([{"unsafe": told}])
-        # What its fixture writes is not to be taken away from under it.
-        warmer.channel.send("stay")
-        warmer.expect("kept")
+        if not self.warm:
+            # What its fixture writes is not to be taken away from under it.
+            warmer.channel.send("stay")
+            warmer.expect("kept")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = forks.fork(warmer.threads)
         if pid == 0:
             ours.close()
-            Inside(warmer, theirs).live(lines)
+            Inside(warmer, theirs, self.warm).live(lines)
         theirs.close()
         self.socket = high(ours)
         self.pid = pid
@@ -85,10 +111,9 @@ class Resident(object):
     def leave(self, following):
         """Tears down what does not concern the following item (None: nothing follows), and ends it when nothing is left of
         what it lives for."""
-        if self.pid is None:
-            return
         if following is None:
             self.end()
+        if self.pid is None or self.warm:
             return
         chain, next_one = self.item.listchain(), following.listchain()
         common = 0
@@ -106,7 +131,7 @@ class Resident(object):
             self.end()
 
     def end(self):
-        """Lets it tear down and depart, if there is one."""
+        """Lets it tear down and depart, if there is one. What user code has written outside of tests is kept by then."""
         if self.pid is None:
             return
         warmer = self.warmer
@@ -135,8 +160,11 @@ class Resident(object):
         """It has ended."""
         self.socket.close()
         self.pid = self.socket = self.item = None
-        # With the next word `keep` files that tests write go again.
-        self.warmer.wide.ran_user_code = True
+        self.count = 0
+        if not self.warm:
+            # With the next word `keep` files that tests write go again.
+            self.warmer.wide.ran_user_code = True
+        self.warm = False
 
     def close(self):
         """In a test's process: it is none of its business."""
@@ -162,8 +190,10 @@ class Following(object):
 class Inside(object):
     """Its own side."""
 
-    def __init__(self, warmer, channel):
+    def __init__(self, warmer, channel, warm):
         self.warmer = warmer
+        self.warm = warm
+        self.over = False
         self.forks = warmer.forks
         self.channel = channel
         self.item = None
@@ -184,9 +214,10 @@ class Inside(object):
                 if "leave" in question:
                     self.part(Following(self.item, question["leave"]), lines)
                 else:
-                    self.run(question["place"], question["test"], lines)
+                    self.run(question, lines)
                 lines.flush()
-                self.channel.sendall(wire.encode({"used": self.used(), "holds": self.warmer.wide.holds_costly()}))
+                holds = self.warmer.wide.holds_costly()
+                self.channel.sendall(wire.encode({"used": self.used(), "holds": holds, "over": self.over}))
             self.part(None, lines)
             self.forks.depart(lines)
             self.forks.say_over(0, False)
@@ -203,6 +234,8 @@ class Inside(object):
         self.channel = high(self.channel)
         os.close(wire.FIRST)
         self.forks.settle_user_code()
+        if self.warm:
+            self.warmer.checks.begin()
 
     def turn_to(self, number):
         """The job's set: where output and lines go."""
@@ -212,15 +245,15 @@ class Inside(object):
         warmer.capture.attach(out, out + 1)
         return warmer.lines()
 
-    def run(self, place, test, lines):
+    def run(self, question, lines):
         """Pytest's own protocol for one item."""
-        warmer = self.warmer
+        warmer, place = self.warmer, question["place"]
         start = {"test": place, "start": True}
         if self.count:
             start["before"] = self.count
         lines.add(start)
         self.forks.stopped = False
-        item, wrong = warmer.find(test)
+        item, wrong = warmer.find(question["test"])
         if wrong is not None:
             lines.add(dict(wrong, test=place))
             self.forks.say_over(1, False)
@@ -231,7 +264,13 @@ class Inside(object):
         self.count += 1
         warmer.sender.begin(lines, place)
         self.forks.protocol(item, Following(item, len(item.listchain()) - 1), place, lines)
-        lines.add({"test": place, "end": True})
+        end = {"test": place, "end": True}
+        if self.warm:
+            change = warmer.checks.change()
+            if change is not None:
+                end["left"] = change
+            self.over = warmer.sender.failed or change is not None or time.process_time() > question["life"]
+        lines.add(end)
         self.forks.say_over(1, warmer.sender.failed)
 
     def part(self, following, lines):

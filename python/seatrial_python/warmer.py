@@ -201,6 +201,8 @@ class Warmer(object):
         self.set = number
         tests = payload["tests"]
         if payload.get("fresh"):
+            if self.resident.warm:
+                self.resident.end()
             status = self.forks.run_file(payload)
         else:
             status = self.run_tests(self.found(payload, tests), payload)
@@ -250,17 +252,19 @@ class Warmer(object):
     def run_group(self, group, payload):
         """Runs tests of which the first decides where: status of their process, how many have run, whether one has failed."""
         checked = payload.get("check")
-        if not checked and self.resident.serves(group[0][1]):
+        place, item = group[0]
+        if not checked and (self.resident.warm or self.resident.serves(item)):
             # It is to be alone, or in other company; two of its fixture may be too many.
             self.resident.end()
         lines = self.prepare(group)
         self.keep()
         # That its fixtures are costly may have been found out just now.
-        if checked and self.resident.serves(group[0][1]):
-            place, item = group[0]
+        if checked and self.resident.serves(item):
             return self.resident.run(place, item, whole(payload, place), lines)
         if checked and self.checks.is_old:
-            self.checks.picture(getattr(group[0][1], "module", None))
+            self.checks.picture(getattr(item, "module", None))
+        if checked and not self.resident.holds() and self.facts is None and self.forks.starts.are_costly():
+            return self.resident.run(place, item, whole(payload, place), lines, True)
         return self.forks.run(group, lines, checked)
 
     def module(self, file):
@@ -285,7 +289,7 @@ class Warmer(object):
         self.leave(first)
         self.import_packages(first)
         self.sender.begin(lines, group[0][0])
-        if self.resident.pid is not None and self.resident.serves(first):
+        if self.resident.holds() and self.resident.serves(first):
             # It sets up for itself.
             group = []
         for _, item in group:
@@ -358,8 +362,11 @@ class Warmer(object):
         self.threads = len(hazards.threads()) > 1
         self.directory = hazards.directory(self.directory)
         hazards.settle()
-        self.channel.send("stay" if self.wide.stays() or self.resident.pid is not None else "keep")
+        self.channel.send("stay" if self.wide.stays() or self.resident.holds() else "keep")
         self.expect("kept")
+        if self.resident.warm:
+            # It has not seen what was set up since.
+            self.resident.end()
         # What has been there until now may lie below another mount.
         change_directory(self.directory)
 
