@@ -37,6 +37,11 @@ def start_no_workers(config):
             setattr(config.option, name, nothing)
 
 
+# Plug-ins that are to know their worker also where there is no pytest-xdist. Others believe then that they have been told
+# something by its hooks, which nobody has called.
+WORKERS = ("pytest_django", "pytest_randomly")
+
+
 class Gateway(object):
     """As execnet's, as far as plug-ins look at it."""
 
@@ -128,8 +133,9 @@ def become_worker(config, settings):
     count = settings.get("workers") or 1
     given = worker_input(number, count, settings.get("run", ""))
     given.update(settings.get("workerinput") or {})
-    config.workerinput = given
-    config.workeroutput = {}
+    if config.pluginmanager.hasplugin("xdist") or any(name in sys.modules for name in WORKERS):
+        config.workerinput = given
+        config.workeroutput = {}
     os.environ["PYTEST_XDIST_WORKER"] = given["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(count)
     os.environ["PYTEST_XDIST_TESTRUNUID"] = given["testrunuid"]

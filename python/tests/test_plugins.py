@@ -86,6 +86,15 @@ class Plugins(ProjectTest):
         """
         self.assertEqual(set(self.run_one(text, workers=2).values()), {"pass"})
 
+    def test_a_plugin_that_waits_for_xdists_hooks(self):
+        root = self.project(conftest="""
+            def pytest_configure(config):
+                if config.pluginmanager.hasplugin("xdist"): return
+                if hasattr(config, "workerinput"): config.workerinput["follower_ident"]
+        """, test_a="def test_a(): pass")
+        done = driver.play(["-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:django"], root, workers=2, env=ENV)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass"})
+
     @needs("xdist")
     def test_node_hooks(self):
         root = self.project(conftest="""
