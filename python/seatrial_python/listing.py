@@ -46,9 +46,16 @@ def wide_fixtures(item):
     found = []
     for name in info.names_closure:
         definitions = info.name2fixturedefs.get(name)
-        if definitions and definitions[-1].scope != NARROWEST:
+        if definitions and definitions[-1].scope != NARROWEST and not is_narrow(item, definitions[-1]):
             found.append(definitions[-1])
     return found
+
+
+def is_narrow(item, definition):
+    """Whether a class's fixture is one of the item's own, because it stands in no class."""
+    from _pytest.python import Class
+
+    return definition.scope == "class" and item.getparent(Class) is None
 
 
 def package_of(item, definition):

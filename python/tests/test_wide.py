@@ -60,6 +60,31 @@ class Again(WarmerTest):
         warmer.finish()
 
 
+class OfClasses(WarmerTest):
+    """Fixtures of class scope."""
+
+    def test_for_a_function_in_no_class(self):
+        root = self.project(conftest="""
+            import pytest
+            @pytest.fixture(scope="class", autouse=True)
+            def whose(request):
+                state = [request.cls]
+                yield state
+                state.clear()
+        """, test_a="""
+            def test_f(whose): assert whose == [None]
+            def test_g(whose): assert whose == [None]
+            class TestA:
+                def test_m(self, whose): assert whose == [TestA]
+                def test_n(self, whose): assert whose == [TestA]
+            def test_h(whose): assert whose == [None]
+        """)
+        warmer = self.warmer(root)
+        job = warmer.job(self.payload(root, "test_a", "test_f", "test_g", "TestA::test_m", "TestA::test_n", "test_h"))
+        self.assertEqual(self.outcomes(job, 5), ["pass"] * 5, job.lines)
+        warmer.finish()
+
+
 class Failures(WarmerTest):
     """Set-ups that fail elsewhere than in the fixture."""
 
