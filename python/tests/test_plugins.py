@@ -107,7 +107,7 @@ class Plugins(ProjectTest):
             def word(request): return request.config.workerinput["word"]
         """, test_a="def test_a(word, worker_id): assert word == 'ahoy ' + worker_id",
             test_b="def test_b(word, worker_id): assert word == 'ahoy gw1'")
-        done = driver.play(["-p", "no:cacheprovider"], root, workers=2, env=ENV)
+        done = driver.play(["-p", "no:cacheprovider", "-p", "no:randomly"], root, workers=2, env=ENV)
         self.assertEqual(self.names(done.outcomes), {"test_a": "pass", "test_b": "pass"})
         with open(os.path.join(root, "down")) as file:
             self.assertEqual(file.read().split(), ["gw0", "gw1"])

@@ -8,18 +8,34 @@ use std::process::Command;
 /// Names the Python that tests use.
 const PYTHON: &str = "SEATRIAL_TEST_PYTHON";
 
-/// Runs them with `SEATRIAL_TEST_PYTHON`, else the system's Python.
+/// Names one that has pytest's plug-ins, for the tests that ask for them.
+const WITH_PLUGINS: &str = "SEATRIAL_TEST_PLUGINS";
+
+/// Runs them with `SEATRIAL_TEST_PYTHON`, else the system's Python; those of plug-ins with `SEATRIAL_TEST_PLUGINS`, too.
 pub(super) fn run(counts: &mut Counts, out: &mut dyn Write) -> Result<bool> {
     let python = std::env::var(PYTHON).unwrap_or_else(|_| "/usr/bin/python3".to_owned());
-    let version = any_output(Command::new(&python).args(["-m", "pytest", "--version"]))
+    let all = run_with(&python, "test*.py", counts, out)?;
+    match std::env::var(WITH_PLUGINS) {
+        Ok(python) => Ok(run_with(&python, "test_plugins.py", counts, out)? && all),
+        Err(_) => {
+            writeln!(out, "not with plug-ins: {WITH_PLUGINS} names no Python that has them")
+                .map_err(|error| format!("standard output: {error}"))?;
+            Ok(all)
+        }
+    }
+}
+
+/// Runs the files of tests whose names fit.
+fn run_with(python: &str, files: &str, counts: &mut Counts, out: &mut dyn Write) -> Result<bool> {
+    let version = any_output(Command::new(python).args(["-m", "pytest", "--version"]))
         .map_err(|error| format!("{error}\n  hint: set {PYTHON} to a Python that has pytest"))?;
     if !version.status.success() {
         return Err(format!(
             "`{python}` has no pytest\n  hint: `apt install python3-pytest`, or set {PYTHON} to a Python that has it"
         ));
     }
-    let mut command = Command::new(&python);
-    command.args(["-m", "unittest", "discover", "-s", "python/tests"]).current_dir(root());
+    let mut command = Command::new(python);
+    command.args(["-m", "unittest", "discover", "-s", "python/tests", "-p", files]).current_dir(root());
     // The tests start pytest themselves: nothing of a run of ours may reach it.
     command.env_remove("PYTEST_ADDOPTS").env_remove("PYTHONPATH");
     let output = any_output(&mut command)?;
