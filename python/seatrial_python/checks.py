@@ -10,6 +10,7 @@ project's own but for those in `PATCHED`, caches in C, modules that a test has i
 """
 
 import builtins
+import collections
 import gc
 import locale
 import logging
@@ -29,6 +30,8 @@ PATCHED = ("builtins", "os", "time", "datetime", "random", "socket", "subprocess
 # Names of the project that are compared: more would cost more than a fork.
 NAMES = 6000
 CONTAINER = 200
+# Processes that may end because a container has grown.
+CACHE = 4
 CONTAINERS = (dict, list, set)
 NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
@@ -49,6 +52,11 @@ class Checks(object):
         self.own_mount = is_overlay(directory())
         # User code has run since the picture was taken.
         self.is_old = True
+        # How many processes have ended because nothing but this has grown, and what is no longer a reason.
+        self.growths = collections.Counter()
+        self.caches = set()
+        # In a fork: the place of the space that has grown, from 1; 0 if its end had another reason.
+        self.grown = 0
 
     def picture(self, module):
         """Before forks, when user code has run: what stands in modules. `module`: the tests' own, looked at first."""
@@ -69,6 +77,14 @@ class Checks(object):
             if id(module) not in seen and self.is_ours(module):
                 seen.add(id(module))
                 left -= self.keep(module)
+
+    def note_growth(self, place):
+        """A process has ended because a container has grown. What is so again and again is a cache: in plain pytest, too, all
+        tests share it, and a test that fails after others runs again alone."""
+        name = self.spaces[place - 1][0]
+        self.growths[name] += 1
+        if self.growths[name] >= CACHE:
+            self.caches.add(name)
 
     def begin(self):
         """In a fork, before its first test: the rest of the picture."""
@@ -150,9 +166,15 @@ class Checks(object):
         for name, module in self.modules:
             if sys.modules.get(name) is not module:
                 return "sys.modules"
-        for name, now, before in self.spaces:
-            if not same(now, before) and not (name in PATCHED and only_more(now, before)):
-                return name
+        for place, (name, now, before) in enumerate(self.spaces, 1):
+            if same(now, before) or (name in PATCHED and only_more(now, before)):
+                continue
+            grows = has_grown(now, before)
+            if grows and name in self.caches:
+                before.update(now)
+                continue
+            self.grown = place if grows else 0
+            return name
         return None
 
 
@@ -168,6 +190,16 @@ def same(now, before):
     except Exception:
         # Values that cannot be compared are not the same objects any more.
         return False
+
+
+def has_grown(now, before):
+    """Whether a dict or set of a module, not the module itself, holds what it held, and more."""
+    if type(now) is set:
+        return before <= now
+    if type(now) is not dict or "__name__" in now:
+        return False
+    nothing = object()
+    return all(now.get(key, nothing) is value for key, value in before.items())
 
 
 def only_more(now, before):

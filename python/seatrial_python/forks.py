@@ -22,7 +22,7 @@ WORK = 0.25
 WAIT = 1.0
 # Seconds from which on it is too much to set wide fixtures up in each fork.
 COSTLY = 0.02
-WORD = struct.Struct("=?I???d")
+WORD = struct.Struct("=?I???dI")
 # Before tests put something else in their place.
 own_number, change_directory = os.getpid, os.chdir
 
@@ -35,7 +35,8 @@ class Forks(object):
         self.channel = warmer.channel
         # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
         # is over, how many of its tests have run, whether one has failed, whether its session is to end, and whether
-        # wide fixtures have taken long in it; and the seconds of processor time at the end of its first test.
+        # wide fixtures have taken long in it; the seconds of processor time at the end of its first test; and
+        # which container has grown, if that was the reason of its end.
         self.word = mmap.mmap(-1, WORD.size)
         # Seconds of processor time of all processes since somebody set this to 0.
         self.used = 0.0
@@ -61,10 +62,12 @@ class Forks(object):
 
     def result(self, group):
         """What the process has said of these tests: how many have run, and whether one has failed."""
-        over, ran, failed, self.stopped, costly, _ = WORD.unpack(self.word[:])
+        over, ran, failed, self.stopped, costly, _, grown = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
             # It may have taken its first line along: then nobody would know whose death this was.
             self.warmer.tell([{"test": group[0][0], "start": True}])
+        if grown:
+            self.warmer.checks.note_growth(grown)
         if costly:
             self.warmer.wide.note_costly(group[0][1])
         return ran if over else 0, failed
@@ -138,13 +141,14 @@ class Forks(object):
 
     def say_nothing(self):
         """As long as the process says nothing else."""
-        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0)
+        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0, 0)
 
     def say_over(self, ran, failed):
         """The process has come to its own end, or its test has."""
         wide = self.warmer.wide
         costly = getattr(wide, "spent", 0.0) > COSTLY
-        self.word[:] = WORD.pack(True, ran, failed, self.stopped, costly, self.first)
+        grown = getattr(getattr(self.warmer, "checks", None), "grown", 0)
+        self.word[:] = WORD.pack(True, ran, failed, self.stopped, costly, self.first, grown)
 
     def settle(self, lines):
         """Makes the process the test's own."""

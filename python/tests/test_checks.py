@@ -36,6 +36,38 @@ class CheckTest(OwnTemporary):
         return left[0] if left else None, len({end[0] for end in job.ended})
 
 
+class Caches(OwnTemporary):
+    """What grows again and again."""
+
+    def processes(self, statement):
+        """How many there were for 40 tests of which each does this once in its process."""
+        root = self.project(test_a="""
+            import pytest
+            CACHE, NAMES, LIST = {"n": None}, set(), []
+            @pytest.mark.parametrize("n", range(40))
+            def test_a(n): %s
+        """ % statement)
+        warmer = self.warmer(root)
+        names = ["test_a[%d]" % n for n in range(40)]
+        processes = 0
+        while names:
+            job = warmer.job(self.payload(root, "test_a", *names, batch=True, check=True))
+            self.assertEqual(set(self.outcomes(job, len(names))), {"pass"}, job.lines)
+            processes += len(job.ended)
+            names = []
+        self.assertEqual(warmer.finish()[0], 0)
+        return processes
+
+    def test_a_cache_is_known_after_a_while(self):
+        # A machine under load ends processes by the clock, too.
+        self.assertLess(self.processes("CACHE.setdefault(n, n)"), 10)
+        self.assertLess(self.processes("NAMES.add(n)"), 10)
+
+    def test_what_changes_is_none(self):
+        self.assertEqual(self.processes("CACHE['n'] = n"), 40)
+        self.assertEqual(self.processes("LIST.append(n)"), 40)
+
+
 class Changes(CheckTest):
     """Each ends the batch, by its name."""
 
