@@ -213,7 +213,9 @@ class Forks(object):
             self.begun.append(place)
             if len(group) > 1:
                 lines.keep()
-            self.protocol(item, following, place, lines)
+            # Not a frame further down than need be: some tests count them.
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            self.after(item, place, lines)
             self.ran, self.failed = number + 1, self.failed or sender.failed
             self.ending = {"test": place, "end": True}
             if number == 0:
@@ -227,9 +229,8 @@ class Forks(object):
                 break
             lines.add(self.ending)
 
-    def protocol(self, item, following, place, lines):
-        """Pytest's own, for one item."""
-        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+    def after(self, item, place, lines):
+        """Behind pytest's protocol for an item."""
         if own_number() != self.process:
             # A child of the test that has come back from it has nothing to say about it.
             os._exit(NOT_RUN)

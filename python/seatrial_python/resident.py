@@ -263,7 +263,8 @@ class Inside(object):
         self.item = item
         self.count += 1
         warmer.sender.begin(lines, place)
-        self.forks.protocol(item, Following(item, len(item.listchain()) - 1), place, lines)
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=Following(item, len(item.listchain()) - 1))
+        self.forks.after(item, place, lines)
         end = {"test": place, "end": True}
         if self.warm:
             change = warmer.checks.change()
