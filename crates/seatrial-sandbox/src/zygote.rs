@@ -266,6 +266,9 @@ impl Zygote {
             Ok(pid) => {
                 running.pid = pid;
                 running.job.stdin = None;
+                if let Some(signal) = running.job.signal {
+                    self.kill_tree(signal, &[pid]);
+                }
                 let status = self.wait(&mut running)?;
                 running.wall = running.started.elapsed();
                 self.kill_survivors(&mut running);
@@ -306,7 +309,7 @@ impl Zygote {
                 }
             }
             if packet {
-                self.obey(Some(running))?;
+                self.obey(Some(&mut *running))?;
             }
         }
     }
@@ -417,7 +420,7 @@ impl Zygote {
     }
 
     /// Takes one packet about a job that runs or waits. `None`: the engine is gone.
-    fn obey(&mut self, running: Option<&Running>) -> Option<()> {
+    fn obey(&mut self, running: Option<&mut Running>) -> Option<()> {
         let mut packet = [0; 32];
         let length = match wire::receive(self.control.as_fd(), &mut packet, &mut Vec::new(), false) {
             Err(Errno::AGAIN) => return Some(()),
@@ -438,11 +441,21 @@ impl Zygote {
             }
             SIGNAL => {
                 let signal = reader.u32()?.cast_signed();
-                // For a job that has already ended there is nothing to do: its answer is on the way.
-                if let Some(running) = running.filter(|running| running.job.tag == tag) {
-                    match &self.warmer {
-                        Some(_) => self.signal_test(running, signal),
-                        None => self.kill_tree(signal, &[running.pid]),
+                match running.filter(|running| running.job.tag == tag) {
+                    Some(running) => {
+                        running.job.signal = Some(signal);
+                        match &self.warmer {
+                            Some(_) => self.signal_test(running, signal),
+                            None => self.kill_tree(signal, &[running.pid]),
+                        }
+                    }
+                    None => {
+                        // It may have overtaken its job, which came by the other socket. For one that has already ended
+                        // there is nothing to do: its answer is on the way.
+                        self.receive(false)?;
+                        if let Some(job) = self.queue.as_mut().filter(|job| job.tag == tag) {
+                            job.signal = Some(signal);
+                        }
                     }
                 }
             }

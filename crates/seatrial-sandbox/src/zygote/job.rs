@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) place: u8,
     pub(super) strings: Strings,
     pub(super) stdin: Option<OwnedFd>,
+    /// The last signal that was sent to it, before its start or after.
+    pub(super) signal: Option<i32>,
 }
 
 /// A job that runs, and what it has used and left until now.
@@ -115,7 +117,12 @@ impl Job {
         let (tag, set, place) = (reader.u64()?, reader.u8()?, reader.u8()?);
         let (flags, strings) = read_strings(reader, fds, spare)?;
         let stdin = if flags & super::WITH_STDIN != 0 { Some(fds.next()?) } else { None };
-        Some(Self { tag, set, place, strings, stdin })
+        Some(Self { tag, set, place, strings, stdin, signal: None })
+    }
+
+    /// Whether it was asked to end, or made to.
+    pub(super) const fn is_to_end(&self) -> bool {
+        matches!(self.signal, Some(libc::SIGTERM | libc::SIGKILL))
     }
 }
 

@@ -114,7 +114,12 @@ impl Zygote {
         self.open_set(1)?;
         let mut running = Running::new(job);
         let heard = match self.hand_over(&mut running) {
-            Ok(true) => self.attend(&mut running)?,
+            Ok(true) => {
+                if let Some(signal) = running.job.signal {
+                    self.signal_test(&running, signal);
+                }
+                self.attend(&mut running)?
+            }
             Ok(false) => Heard::Unread,
             Err(failed) => {
                 self.answer_not_started(&running.job, failed);
@@ -123,6 +128,8 @@ impl Zygote {
         };
         let mut status = match heard {
             Heard::Done(status) => status,
+            // What has ended it was meant for this one.
+            Heard::Unread if running.job.is_to_end() => self.lose_warmer(&mut running, LEAVE),
             Heard::Unread => {
                 // It ended between two jobs: that is no fault of this one.
                 let _ = self.dismiss_warmer();
@@ -242,7 +249,7 @@ impl Zygote {
                 }
             }
             if packet {
-                self.obey(Some(running))?;
+                self.obey(Some(&mut *running))?;
             }
             if child {
                 self.take_signals();

@@ -4,6 +4,7 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 use seatrial_sandbox::{
     Command, Ended, Isolation, JobEnd, Launch, Network, RootPlan, RootRequest, Slot, SlotMessage, SlotSpec,
 };
+use seatrial_testkit::wait_for;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
@@ -160,6 +161,15 @@ impl Room {
         self.slot().launch_warm(WARM, &launch, b"early", early).unwrap();
     }
 
+    /// Waits for the program that starts early; its process' id, seen from outside.
+    pub(crate) fn early(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.pid());
+        wait_for("a program without a job", || {
+            let pids = std::fs::read_to_string(&children).map_err(|error| error.to_string())?;
+            pids.trim().parse().map_err(|_| format!("children: {pids}"))
+        })
+    }
+
     /// Sends a job of the warm launch, which the slot knows.
     pub(crate) fn send(&mut self, payload: &str) -> usize {
         self.tag += 1;
@@ -194,6 +204,12 @@ impl Room {
 
     /// A shell's job to its end.
     pub(crate) fn sh(&mut self, script: &str) -> Did {
+        let set = self.start_shell(script);
+        self.end(set)
+    }
+
+    /// Starts a shell's job; gives its set of pipes.
+    pub(crate) fn start_shell(&mut self, script: &str) -> usize {
         let args: [&[u8]; 3] = [b"sh", b"-c", script.as_bytes()];
         let launch =
             Launch { program: b"/bin/sh", args: &args, vars: &[b"PATH=/usr/sbin:/usr/bin:/bin"], cwd: b"/" };
@@ -204,8 +220,7 @@ impl Room {
         let number = 100 + tag as u32;
         slot.launch(number, &launch).unwrap();
         let launch = number;
-        let set = slot.send(tag, &Command { launch, args: &[], vars: &[], stdin: None }).unwrap();
-        self.end(set)
+        slot.send(tag, &Command { launch, args: &[], vars: &[], stdin: None }).unwrap()
     }
 
     /// What is in a pipe now.

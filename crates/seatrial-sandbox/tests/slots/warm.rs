@@ -2,6 +2,7 @@
 
 use crate::Test;
 use crate::room::{Kind, Room, WARM, payload};
+use rustix::process::{Pid, Signal, kill_process};
 use seatrial_sandbox::{JobEnd, SlotMessage, Step};
 use seatrial_testkit::wait_for;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("warm::a_signal_reaches_the_test_and_not_the_warmer", a_signal_reaches_the_test),
     ("warm::a_test_that_does_not_hear_is_killed_with_its_children", a_test_that_does_not_hear),
     ("warm::a_signal_reaches_a_warmer_without_a_test", a_signal_reaches_the_warmer),
+    ("warm::a_signal_that_comes_with_its_job_is_not_lost", a_signal_that_comes_with_its_job),
+    ("warm::a_program_that_is_killed_before_it_has_read_its_job_is_not_replaced", killed_before_it_has_read),
     ("warm::large_payloads", large_payloads),
     ("warm::what_lies_on_the_shelf_outlives_test_and_warmer", what_lies_on_the_shelf),
     ("warm::who_is_invited_and_does_not_come_is_replaced", who_does_not_come),
@@ -164,6 +167,45 @@ fn a_signal_reaches_the_warmer() {
     }
 }
 
+fn pause(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn a_signal_that_comes_with_its_job() {
+    for kind in KINDS {
+        for signal in [libc::SIGTERM, libc::SIGKILL] {
+            let mut room = Room::new(kind);
+            let zygote = room.pid();
+            // It finds both when it wakes.
+            pause(zygote, Signal::STOP);
+            let set = room.start(&payload("", &["import time; time.sleep(1000)"], ""));
+            room.signal(signal);
+            pause(zygote, Signal::CONT);
+            room.end(set).ends(JobEnd::Signal(signal)).clean();
+            room.warm("", &["say('again')"]).reports("again");
+            pause(zygote, Signal::STOP);
+            let set = room.start_shell("sleep 1000");
+            room.signal(signal);
+            pause(zygote, Signal::CONT);
+            room.end(set).ends(JobEnd::Signal(signal)).clean();
+        }
+    }
+}
+
+fn killed_before_it_has_read() {
+    for kind in KINDS {
+        let mut room = Room::new(kind);
+        room.introduce(true);
+        let program = room.early();
+        pause(program, Signal::STOP);
+        let set = room.send(&payload("", &["import time; time.sleep(1000)"], ""));
+        room.signal(libc::SIGKILL);
+        room.end(set).ends(JobEnd::Signal(libc::SIGKILL)).clean();
+        room.warm("", &["say('again')"]).reports("again");
+    }
+}
+
 fn large_payloads() {
     let mut room = Room::new(Kind::Memory);
     let long = format!("say(len('{}'))", "x".repeat(200_000));
@@ -177,11 +219,7 @@ fn a_program_that_starts_early() {
     for kind in KINDS {
         let mut room = Room::new(kind);
         room.introduce(true);
-        let children = format!("/proc/{0}/task/{0}/children", room.pid());
-        wait_for("a program without a job", || match std::fs::read_to_string(&children) {
-            Ok(pids) if !pids.is_empty() => Ok(()),
-            other => Err(format!("{other:?}")),
-        });
+        room.early();
         room.slot().inform(WARM, b"more").unwrap();
         let set = room.send(&payload("", &["say([first, second])"], ""));
         room.end(set).reports("[b'early', b'more']");
