@@ -143,6 +143,10 @@ class Forks(object):
         """As long as the process says nothing else."""
         self.word[:] = WORD.pack(False, 0, False, False, False, 0.0, 0)
 
+    def is_over(self):
+        """Whether the process has said that it came to its own end."""
+        return WORD.unpack(self.word[:])[0]
+
     def say_over(self, ran, failed):
         """The process has come to its own end, or its test has."""
         wide = self.warmer.wide

@@ -64,9 +64,9 @@ class Resident(object):
             self.forget()
         else:
             status = 0
+            self.count += 1
             side.note_last()
         found = side.result([(place, item)])
-        self.count += 1
         if warm and answer is not None:
             side.starts.note(self.count == 1, side.used - before)
             if answer["over"] or not side.starts.are_costly():
@@ -135,21 +135,21 @@ class Resident(object):
         if self.pid is None:
             return
         warmer = self.warmer
+        warmer.forks.begin_group([])
         self.socket.close()
         if warmer.leaving:
             # Nobody listens any more.
             status = os.waitpid(self.pid, 0)[1]
         else:
-            warmer.forks.begin_group([])
             warmer.channel.send("forked", self.pid)
             status = warmer.forks.reap(self.pid, warmer.lines())
         self.buried(status)
 
     def buried(self, status):
-        """It has ended between two tests: badly is an error of the last one."""
+        """It has ended between two tests: badly is an error of the last one. An exit status can be anybody's, its word is not."""
         from _pytest.reports import TestReport
 
-        if status != 0:
+        if status != 0 or not self.warmer.forks.is_over():
             item = self.item
             text = "The process that had set up its fixtures ended badly in their teardown (wait status %d)." % status
             report = TestReport(item.nodeid, item.location, {}, "failed", text, "teardown")

@@ -297,8 +297,10 @@ impl Zygote {
             Some(Word::Rests { pid, user, system, max_rss }) if running.test == Some(pid) => {
                 running.test = None;
                 running.add(&sys::Reaped { pid, status: 0, user, system, max_rss });
-                // What its fixtures have made since the word `stay` is theirs.
-                self.stay(true);
+                if let (true, Some(ipc)) = (self.stays(), &mut self.ipc) {
+                    // What its fixtures have made since the word `stay` is theirs.
+                    ipc.keep();
+                }
                 true
             }
             Some(Word::Done(status)) => return self.done(running, status),
@@ -342,7 +344,7 @@ impl Zygote {
     /// After a test's process: ends what it left running, throws away what it wrote. False: the slot is not clean.
     fn clean_up(&mut self, running: &mut Running) -> bool {
         self.kill_orphans(running);
-        let stays = self.warmer.as_ref().is_some_and(|warmer| warmer.stays);
+        let stays = self.stays();
         match self.isolation {
             Isolation::Process if stays => true,
             Isolation::Process => match &self.kept_tmp {
@@ -363,6 +365,11 @@ impl Zygote {
                 same_ipc && self.protected.restore() && renewed
             }
         }
+    }
+
+    /// Whether what tests write is not thrown away.
+    fn stays(&self) -> bool {
+        self.warmer.as_ref().is_some_and(|warmer| warmer.stays)
     }
 
     /// Whether from now on what tests write is not thrown away. What the warmer has made until now stays in any case.

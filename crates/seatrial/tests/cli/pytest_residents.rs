@@ -27,6 +27,13 @@ while True:
     if word == b'end': break
 """
 
+# Set by a test, in its own process: which teardown ends how.
+ends = {}
+
+def end(scope):
+    assert ends.get(scope) != 'error', 'does not end'
+    if scope in ends: os._exit(ends[scope])
+
 def log(*words):
     with open('log', 'a') as file: file.write(' '.join(words) + '\n')
 
@@ -58,14 +65,14 @@ def server(thread):
             time.sleep(0.01)
     log('server up')
     yield ask
-    assert os.environ.get('SPOIL') != 'error', 'does not end'
-    if os.environ.get('SPOIL') == 'exit': os._exit(3)
+    end('session')
     ask(b'end')
 
 @pytest.fixture(scope='module')
 def client(server, request):
     log('up', request.node.name)
     yield server
+    end('module')
     log('down', request.node.name)
 "#;
 
@@ -157,12 +164,26 @@ fn what_depends_on_the_order_there_is_named() {
 
 #[test]
 fn a_teardown_that_fails_there_is_an_error() {
-    for (spoil, words) in [("error", "does not end"), ("exit", "exited with 3")] {
+    // A test that is bad there runs again alone, and then what ends its process in its module's teardown is its crash.
+    let (crash, badly) = ("in the middle of the test", "ended badly in their teardown");
+    for (scope, how, outcome, words) in [
+        ("module", "'error'", "error", "does not end"),
+        ("module", "3", "crash", crash),
+        ("module", "0", "crash", crash),
+        ("session", "'error'", "error", "does not end"),
+        ("session", "3", "error", badly),
+        ("session", "0", "error", badly),
+    ] {
         let world = world();
         world.write("conftest.py", CONFTEST);
-        file(&world, "a", &["(server): assert server()", "(server): assert server()"]);
-        let call = world.seatrial(["pytest", "--python", &super::pytest::python(), "-n", "1"]);
-        call.env("SPOIL", spoil).run().exits(1).tells(words);
+        let spoils = format!("(client): __import__('conftest').ends['{scope}'] = {how}");
+        file(&world, "a", &["(client): assert client()", &spoils]);
+        // Another module, with which the first one's fixture ends.
+        file(&world, "b", &["(): pass"]);
+        let ran = pytest(&world, &["-n", "1"]).exits(1);
+        ran.tells(words);
+        let bad: Vec<_> = outcomes(&ran).into_iter().filter(|(_, outcome)| outcome != "pass").collect();
+        assert_eq!(bad, pairs(&[("test_1", outcome)]), "{scope} {how}: {ran:?}");
     }
 }
 

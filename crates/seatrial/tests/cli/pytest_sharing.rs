@@ -189,8 +189,8 @@ def use():
 @pytest.mark.parametrize('n', range(100))
 def test_it(n):
   use()
-  assert 'LEFT' not in os.environ
-  if n == 30: os.environ['LEFT'] = '1'
+  assert 'LEFT' not in os.environ and not os.path.exists(os.path.expanduser('~/left'))
+  if n == 30: os.environ['LEFT'] = '1'; open(os.path.expanduser('~/left'), 'w').close()
   pytest.skip('by=' + parsed.by)
 ";
 
