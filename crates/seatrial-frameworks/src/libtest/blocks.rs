@@ -17,8 +17,6 @@ pub(crate) struct Block {
     pub(crate) sections: BTreeMap<String, String>,
     /// The summary, when there is one that agrees with the lines, or any at the block's end.
     pub(crate) summary: Option<Summary>,
-    /// The test that has begun and of whose end nothing was said: libtest on one thread names a test before it runs.
-    pub(crate) unfinished: Option<String>,
 }
 
 impl Block {
@@ -145,12 +143,9 @@ impl Reader {
 
 fn read_line(block: &mut Block, part: &mut Part, line: &str, complete: bool) {
     if let Some(test) = parse_test_line(line).filter(|_| complete) {
-        block.unfinished = None;
         block.lines.push(test);
     } else if line == "failures:" || line == "successes:" {
         *part = Part::Sections;
-    } else if let Some((name, _)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
-        block.unfinished = Some(name.strip_suffix(" - should panic").unwrap_or(name).to_owned());
     }
 }
 

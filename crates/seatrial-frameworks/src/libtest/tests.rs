@@ -289,8 +289,9 @@ fn a_line_torn_by_leaked_output_is_missing() {
 fn a_crash_leaves_the_rest_missing() {
     let (all, brief) = many(golden!("many/crash.txt"));
     assert_eq!(all.trouble, Some((Outcome::Crash, "SIGSEGV".to_owned())));
-    assert_eq!(brief.last(), Some(&("segfaults".to_owned(), Outcome::Crash)));
-    assert_eq!(all.missing(&["tests::prints", "tests::z"]), ["tests::z"]);
+    // With more than one thread the last name would be that of a test which has ended well.
+    assert!(brief.iter().all(|(_, outcome)| *outcome != Outcome::Crash), "{brief:?}");
+    assert_eq!(all.missing(&["tests::prints", "segfaults", "tests::z"]), ["segfaults", "tests::z"]);
 
     let (all, brief) = many(golden!("many/exits.txt"));
     assert!(brief.is_empty());
