@@ -166,7 +166,10 @@ impl Room {
         let children = format!("/proc/{0}/task/{0}/children", self.pid());
         wait_for("a program without a job", || {
             let pids = std::fs::read_to_string(&children).map_err(|error| error.to_string())?;
-            pids.trim().parse().map_err(|_| format!("children: {pids}"))
+            let pid = pids.trim().parse().map_err(|_| format!("children: {pids}"))?;
+            // Until it executes the program, the zygote waits for it.
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if name.starts_with("python") { Ok(pid) } else { Err(format!("a process called {name}")) }
         })
     }
 
