@@ -12,6 +12,8 @@ from seatrial_python import hazards
 # Those of a conftest file that run before tests do.
 HOOKS = {"pytest_configure", "pytest_sessionstart", "pytest_collection", "pytest_collection_modifyitems",
          "pytest_collection_finish"}
+# https://www.sqlite.org/fileformat.html
+DATABASE = b"SQLite format 3\0"
 # In the paths of what is installed.
 PACKAGES = "-packages" + os.sep
 STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
@@ -57,12 +59,14 @@ class Leftovers(object):
         self.look()
 
     def of_session(self, config):
-        """After collection: what hooks of conftest files have left. pytest's own logs stay where its session is."""
+        """After collection: what hooks of conftest files have left, and databases that those of plug-ins keep open. pytest's
+        own logs stay where its session is."""
+        self.conftest |= {name for name in hazards.written() - self.first - self.of_tests if is_database(name)}
         if not any(is_conftest(plugin) and HOOKS.intersection(vars(plugin)) for plugin in config.pluginmanager.get_plugins()):
             return
         logs = {"file:" + os.path.abspath(value) for value in vars(config.option).values() if isinstance(value, str)}
         opened = hazards.written() - hazards.logs() - self.first - self.of_tests - logs
-        self.conftest |= {name for name in opened if not os.path.basename(name).startswith(".coverage")}
+        self.conftest |= {name for name in opened if not is_coverage(name)}
         self.conftest |= {thread for thread in project_threads() if thread not in self.of_tests}
 
     def files(self, all):
@@ -154,6 +158,20 @@ def project_threads():
         if PACKAGES not in file:
             found.add("thread:%d" % number)
     return found
+
+
+def is_coverage(name):
+    """Whether this is a file of coverage's, which is taken care of."""
+    return os.path.basename(name).startswith(".coverage")
+
+
+def is_database(name):
+    """Whether a file is one of SQLite's, which takes no more than reading when it is another than the one that was opened."""
+    try:
+        with open(name.partition(":")[2], "rb") as file:
+            return file.read(len(DATABASE)) == DATABASE and not is_coverage(name)
+    except OSError:
+        return False
 
 
 def is_standard(module):

@@ -186,7 +186,7 @@ class Lister(object):
             self.messages.send({"notice": {"file": "syrupy", "text": self.snapshots.notice}})
         self.leftovers.of_session(session.config)
         if self.leftovers.conftest:
-            self.refusal = self.refusal or "conftest files leave " + hazards.in_words(self.leftovers.conftest)
+            self.refusal = self.refusal or "conftest files or plug-ins leave " + hazards.in_words(self.leftovers.conftest)
         self.refusal = self.refusal or self.origin.late_refusal(self.config)
         if session.items and not option.collectonly:
             # Slots get ready while the tests are told.
@@ -231,7 +231,7 @@ class Lister(object):
         for start in range(0, len(records), BATCH):
             self.messages.send({"tests": records[start:start + BATCH]})
         if self.leftovers.conftest:
-            text = "left by conftest files, or what they import: each test file has a pytest of its own"
+            text = "left by conftest files, plug-ins, or what they import: each test file has a pytest of its own"
             self.messages.send({"notice": {"file": hazards.in_words(self.leftovers.conftest), "text": text}})
         unsafe = set() if self.leftovers.conftest else self.unsafe_files
         for files, text in ((unsafe, "leaves threads or open files when it is imported"),

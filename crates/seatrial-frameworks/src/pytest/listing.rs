@@ -138,7 +138,7 @@ pub struct ListedAll {
     /// Why warm interpreters are not forks of this session, in words.
     #[serde(default)]
     pub refusal: Option<String>,
-    /// True when conftest files leave what no fork inherits: each test file needs a session of its own.
+    /// True when conftest files or plug-ins leave what no fork inherits: each test file needs a session of its own.
     #[serde(default)]
     pub cold: bool,
 }

@@ -152,6 +152,25 @@ fn threads_and_open_files_of_imports_are_there_in_each_test() {
 }
 
 #[test]
+fn a_database_that_a_plug_in_keeps_open_takes_what_tests_write() {
+    for world in worlds() {
+        // It is no conftest file.
+        world.write(
+            "monitor.py",
+            "import pytest, sqlite3\n\
+             def pytest_sessionstart(session):\n    session.db = sqlite3.connect('monitor.db')\n    \
+             session.db.execute('create table if not exists t(a)'); session.db.commit()\n\
+             @pytest.fixture(autouse=True)\n\
+             def note(request):\n    yield\n    request.session.db.execute('insert into t values (1)'); request.session.db.commit()\n",
+        );
+        world.write("test_a.py", "def test_a(): pass\ndef test_b(): pass\n");
+        let ran = pytest(&world, &["--cwd-in-path", "-p", "monitor"]).exits(0);
+        ran.tells("left by conftest files, plug-ins");
+        assert_eq!(outcomes(&ran), pairs(&[("test_a", "pass"), ("test_b", "pass")]), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_database_that_a_wide_fixture_keeps_open_is_the_one_that_tests_find() {
     for world in worlds() {
         world.write(
