@@ -33,6 +33,8 @@ pub(crate) struct Policy {
     pub(crate) write_back: GlobSet,
     /// Files of which each test may write its own version: the last counts.
     pub(crate) gather: GlobSet,
+    /// Files that tests add.
+    pub(crate) add: GlobSet,
     pub(crate) project: PathBuf,
     /// True: layers do not vanish by themselves.
     pub(crate) on_disk: bool,
@@ -46,6 +48,7 @@ impl Policy {
             keep: settings.keep.clone(),
             write_back: globs(&settings.write_back)?,
             gather: globs(&settings.gather)?,
+            add: globs(&settings.add)?,
             project: settings.project.clone(),
             on_disk: false,
         })
@@ -53,7 +56,7 @@ impl Policy {
 
     /// True when a job's result depends on what is found in its layers.
     pub(crate) fn decides(&self, bad: bool) -> bool {
-        bad || !self.write_back.is_empty() || !self.gather.is_empty()
+        bad || [&self.write_back, &self.gather, &self.add].iter().any(|globs| !globs.is_empty())
     }
 }
 
@@ -108,6 +111,10 @@ impl Keeper {
                 let Ok(inside) = real.strip_prefix(&self.policy.project) else { continue };
                 if self.policy.gather.is_match(inside) {
                     notes.extend(gather(&top.join(&file), &real).err());
+                } else if self.policy.add.is_match(inside) {
+                    if !is_deletion(&top.join(&file)).unwrap_or(true) {
+                        notes.extend(gather(&top.join(&file), &real).err());
+                    }
                 } else if self.policy.write_back.is_match(inside) {
                     errors.extend(self.copy_back(&top.join(&file), &real, &work.test).err());
                 } else if !inside.starts_with("target") {

@@ -120,6 +120,8 @@ pub(crate) struct Context {
     pub(crate) write_back: Vec<String>,
     /// Patterns of files that tests gather for later runs: of two versions the last counts.
     pub(crate) gather: Vec<String>,
+    /// Patterns of files that tests add.
+    pub(crate) add: Vec<String>,
     /// The run's id, made early.
     pub(crate) run: RunId,
 }
@@ -183,6 +185,7 @@ impl RunOptions {
             keep: self.keep.then(|| state.join("kept").join(run.to_string())),
             write_back,
             gather: context.gather,
+            add: context.add,
             project: context.project,
             spill: SpillFolder(state.join("spill").join(run.to_string())),
             passthrough: context.passthrough,

@@ -1,7 +1,7 @@
 //! Folders outside the project, by the XDG base directory specification; environment variables are read here alone.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where history lives: `$XDG_STATE_HOME/seatrial`, else `~/.local/state/seatrial`.
 pub(crate) fn state() -> Option<PathBuf> {
@@ -84,6 +84,21 @@ pub(crate) fn cargo_target_dir() -> Option<OsString> {
 /// The directory that identifies a project which is no Cargo workspace: the nearest with a `.git`, else `dir`.
 pub(crate) fn project_of(dir: &Path) -> PathBuf {
     dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(dir).to_path_buf()
+}
+
+/// The path with `.` and `..` resolved by their names alone: it need not be there yet.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
+        }
+    }
+    clean
 }
 
 /// The whole environment, as jobs are to get it.

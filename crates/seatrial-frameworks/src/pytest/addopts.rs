@@ -1,5 +1,5 @@
 //! Options that stand in pytest's configuration file (`addopts`) or in PYTEST_ADDOPTS, as far as Seatrial takes them for
-//! itself: how many workers. pytest reads the same words itself; the helper inside Python keeps pytest-xdist from acting
+//! itself: how many workers, and where tests write reports. pytest reads the same words itself; the helper inside Python keeps pytest-xdist from acting
 //! on them.
 
 use super::args::{ArgsError, PytestArgs, split};
@@ -41,6 +41,7 @@ pub fn complete(args: &mut PytestArgs, before: &[Addopts]) -> Result<(), Addopts
         args.workers = args.workers.or(earlier.workers);
         args.max_workers = args.max_workers.or(earlier.max_workers);
         args.dist = args.dist.take().or(earlier.dist);
+        args.reports.extend(earlier.reports);
     }
     Ok(())
 }

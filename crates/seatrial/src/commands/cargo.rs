@@ -111,6 +111,7 @@ fn run_in(
         slots: harness.test_threads.or(build_jobs(&command.cargo)),
         write_back: write_back.into_iter().map(str::to_owned).collect(),
         gather: Vec::new(),
+        add: Vec::new(),
         run,
     });
     let history = super::exec::open_history();

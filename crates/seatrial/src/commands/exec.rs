@@ -86,6 +86,7 @@ fn carry_out(args: &Args, visible: Vec<PathBuf>) -> Result<u8, Error> {
         slots: if passthrough { Some(1) } else { args.jobs },
         write_back: Vec::new(),
         gather: Vec::new(),
+        add: Vec::new(),
         run: new_run(),
     });
     let seed = settings.header.seed;

@@ -3,10 +3,11 @@
 use crate::commands::exec;
 use crate::commands::interpreter::roots_of;
 use crate::commands::ours::separate;
-use crate::commands::python::{Suite, Wishes};
+use crate::commands::python::{Suite, Wishes, report_patterns};
 use crate::commands::settings_file;
 use crate::exit::{self, Error, USAGE};
 use crate::options::RunOptions;
+use crate::places;
 use crate::subscribers;
 use clap::Parser;
 use seatrial_frameworks::pytest::addopts;
@@ -114,6 +115,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         let words = foreground(&own, &suite.python, &split);
         let mut options = own.options;
         options.write_back.extend(write_back(&split.pytest));
+        let project = places::project_of(&suite.cwd);
+        options.write_back.extend(report_patterns(&split.reports, &suite.cwd, &project));
         return exec::run_one(&options, words, roots_of(&suite.python));
     }
     let granularity = Granularity::from(own.granularity);
@@ -124,6 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         explain: own.explain,
         write_back: write_back(&split.pytest),
         gather: GATHERED.iter().map(|pattern| (*pattern).to_owned()).collect(),
+        reports: split.reports.clone(),
         record_files: own.record_files,
     };
     suite.run(&own.options, &split.pytest, wishes)

@@ -40,6 +40,8 @@ pub(crate) struct Wishes {
     pub(crate) write_back: Vec<String>,
     /// Patterns of files that tests gather for later runs.
     pub(crate) gather: Vec<String>,
+    /// Folders into which tests write reports.
+    pub(crate) reports: Vec<String>,
     /// Record which files tests open.
     pub(crate) record_files: bool,
 }
@@ -83,6 +85,7 @@ impl Suite {
             slots: wishes.slots,
             write_back: wishes.write_back.clone(),
             gather: wishes.gather.clone(),
+            add: report_patterns(&wishes.reports, &cwd, &project),
             run: new_run(),
         });
         let (environment, seed) = with_hash_seed(environment, settings.header.seed, &python);
@@ -139,6 +142,25 @@ impl Suite {
         subscribers::say_problems(&end.problems);
         Ok(end.exit_code)
     }
+}
+
+/// Patterns of all that is written into these folders. What lies outside of the project stays in containers, which is said.
+pub(crate) fn report_patterns(folders: &[String], cwd: &Path, project: &Path) -> Vec<String> {
+    let mut patterns = Vec::new();
+    for folder in folders {
+        let path = places::without_dots(&cwd.join(folder));
+        match path.strip_prefix(project) {
+            Ok(inside) if !inside.as_os_str().is_empty() => {
+                patterns.push(format!("{}/**", globset::escape(&inside.to_string_lossy())));
+            }
+            Ok(_) | Err(_) => {
+                let text = format!("what tests write into `{folder}` stays in their containers");
+                let hint = format!("name a folder below `{}`", project.display());
+                subscribers::warn(&text, Some(&hint));
+            }
+        }
+    }
+    patterns
 }
 
 /// The launch of a warm interpreter.

@@ -45,6 +45,41 @@ fn what_tests_gather_for_later_runs_is_kept() {
     }
 }
 
+#[test]
+fn reports_that_tests_write_reach_the_project() {
+    for world in worlds() {
+        world.write("sub/reports/old", "old");
+        world.write(
+            "sub/conftest.py",
+            "def pytest_addoption(parser): parser.addoption('--alluredir')\n\
+             def pytest_runtest_teardown(item):\n\
+             \x20   import os\n\
+             \x20   folder = item.config.getoption('--alluredir') + '/'\n\
+             \x20   os.makedirs(folder, exist_ok=True)\n\
+             \x20   open(folder + item.name + '.json', 'w').write(item.name)\n\
+             \x20   if os.path.exists(folder + 'old'): os.unlink(folder + 'old')\n",
+        );
+        world.write("sub/test_a.py", "def test_a(): pass\ndef test_b(): assert 0\n");
+        world.write("sub/pytest.ini", "[pytest]\naddopts = --alluredir '../[of tests]'\n");
+        fs::create_dir(world.project.join(".git")).unwrap();
+        let python = super::pytest::python();
+        let run = |args: &[&str]| {
+            let ours = ["pytest", "--python", &python];
+            let mut call = world.seatrial(ours.iter().chain(args).copied());
+            call = call.cwd(world.project.join("sub"));
+            call.run()
+        };
+        run(&["--alluredir=reports"]).exits(1);
+        for name in ["test_a", "test_b"] {
+            assert_eq!(read(&world, &format!("sub/reports/{name}.json")).as_deref(), Some(name));
+        }
+        assert_eq!(read(&world, "sub/reports/old").as_deref(), Some("old"), "tests only add");
+        run(&[]).exits(1);
+        assert_eq!(read(&world, "[of tests]/test_b.json").as_deref(), Some("test_b"));
+        run(&["--alluredir", "/tmp/elsewhere"]).tells("stays in their containers");
+    }
+}
+
 /// A conftest file with the options of plug-ins that need not be installed here.
 const OPTIONS: &str = "def pytest_addoption(parser):\n\
     \x20   for name in ('--force-regen', '--snapshot-update'):\n\

@@ -36,7 +36,7 @@ const SHORT_VALUES: [char; 7] = ['k', 'm', 'c', 'p', 'r', 'o', 'W'];
 const SHORT_FLAGS: [char; 7] = ['v', 'q', 'x', 's', 'l', 'h', 'V'];
 
 /// Long options of pytest whose value is the next word when it does not stand behind `=`.
-const LONG_VALUES: [&str; 51] = [
+const LONG_VALUES: [&str; 52] = [
     "--maxfail",
     "--capture",
     "--pdbcls",
@@ -88,6 +88,7 @@ const LONG_VALUES: [&str; 51] = [
     "--rerun-except",
     "--timeout",
     "--cov-config",
+    "--alluredir",
 ];
 
 /// The command line in pieces.
