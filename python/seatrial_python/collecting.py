@@ -71,7 +71,7 @@ class Collecting(object):
             return None, "\n".join(self.trouble)
         known = {item.nodeid for item in session.items}
         items = list(session.items) + [item for item in self.found if item.nodeid not in known]
-        return index(item for item in items if listing.path_of(item) == file), None
+        return index(item for item in items if listing.file_of(item) == file), None
 
 
 def plugin():

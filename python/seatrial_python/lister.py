@@ -222,7 +222,7 @@ class Lister(object):
 
     def tell_tests(self, session):
         """Sends all tests in messages of a bounded size."""
-        self.unsafe_files = self.leftovers.files(listing.path_of(item) for item in session.items)
+        self.unsafe_files = self.leftovers.files(listing.file_of(item) for item in session.items)
         in_order = listing.in_order(session.items) - self.unsafe_files
         records = listing.Listing(self.unsafe_files | in_order).describe(session.items)
         for record, item in zip(records, session.items):

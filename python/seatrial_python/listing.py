@@ -19,6 +19,14 @@ def path_of(node):
     return wire.clean(str(path))
 
 
+def file_of(item):
+    """The file that pytest collects when it is to find the item, absolute. Items may name another as their own: an example
+    that functions of one file are tried on."""
+    from _pytest.nodes import File
+
+    return path_of(item.getparent(File) or item)
+
+
 def is_function(item):
     """Whether the item is a Python test, which can be run alone in a fork of its collected module."""
     from _pytest.python import Function, Module
@@ -29,13 +37,13 @@ def is_function(item):
 
 def in_order(items):
     """Files some of whose tests ask how earlier ones ended."""
-    return {path_of(item) for item in items if any(item.get_closest_marker(name) for name in IN_ORDER)}
+    return {file_of(item) for item in items if any(item.get_closest_marker(name) for name in IN_ORDER)}
 
 
 def lone(items):
     """Items that are all that their file holds, and no Python functions (a page of doctests, a file with one example)."""
-    counts = collections.Counter(path_of(item) for item in items)
-    return {item for item in items if counts[path_of(item)] == 1 and not is_function(item)}
+    counts = collections.Counter(file_of(item) for item in items)
+    return {item for item in items if counts[file_of(item)] == 1 and not is_function(item)}
 
 
 def wide_fixtures(item):
@@ -99,7 +107,7 @@ class Listing(object):
 
     def record(self, item):
         """One test."""
-        file = path_of(item)
+        file = file_of(item)
         key = (file, wire.clean(item.nodeid))
         number = self.seen.get(key, 0)
         self.seen[key] = number + 1

@@ -436,7 +436,7 @@ class Guest(Warmer):
         self.random = before.random
         self.files = {}
         for item in items:
-            self.files.setdefault(listing.path_of(item), []).append(item)
+            self.files.setdefault(listing.file_of(item), []).append(item)
 
     def live(self):
         """Serves jobs; the end of the process."""

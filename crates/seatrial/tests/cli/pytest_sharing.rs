@@ -123,6 +123,44 @@ class Case(pytest.Item):
   def runtest(self): exec(self.path.read_text())
 ";
 
+/// Each function of a suite is tried on each example, which its item names as its path.
+const EXAMPLES: &str = "\
+import os, pathlib, pytest
+class Item(pytest.Item):
+    def runtest(self): print(os.getpid()); assert 'bad' not in self.path.read_text()
+class Suite(pytest.File):
+    def collect(self):
+        for part in self.path.read_text().split():
+            for example in sorted(self.path.parent.glob('*.data')):
+                item = Item.from_parent(self, name=part + '-' + example.stem)
+                item.path = example
+                yield item
+def pytest_collect_file(parent, file_path):
+    if file_path.suffix == '.suite': return Suite.from_parent(parent, path=file_path)
+";
+
+#[test]
+fn items_that_name_other_files_belong_to_the_file_that_is_collected() {
+    let world = world();
+    world.write("a.suite", "one two three");
+    for number in 0..4 {
+        world.write(format!("{number}.data"), if number == 2 { "bad" } else { "good" });
+    }
+    // With and without interpreters that collect for themselves.
+    for xdist in ["", "# PYTEST_XDIST_WORKER\n"] {
+        world.write("conftest.py", format!("{xdist}{EXAMPLES}"));
+        let ran = pytest(&world, &["-n", "2"]).exits(1);
+        let all = outcomes(&ran);
+        assert_eq!(all.len(), 12, "{ran:?}");
+        assert!(all.iter().all(|(name, outcome)| (outcome == "fail") == name.ends_with("-2")), "{ran:?}");
+        let events = ran.events_of("attempt-finished");
+        let printed = events.iter().filter_map(|event| event["output"]["stdout"]["head"].as_str());
+        let processes: std::collections::BTreeSet<_> =
+            printed.filter_map(|text| text.lines().find(|line| line.parse::<u32>().is_ok())).collect();
+        assert_eq!(processes.len(), 1, "{processes:?}: {ran:?}");
+    }
+}
+
 #[test]
 fn files_of_one_item_share_a_process_with_their_neighbours() {
     let world = world();
