@@ -30,8 +30,9 @@ PATCHED = ("builtins", "os", "time", "datetime", "random", "socket", "subprocess
 # Names of the project that are compared: more would cost more than a fork.
 NAMES = 6000
 CONTAINER = 200
-# Processes that may end because a container has grown.
+# Processes that may end because a container has grown, or because descriptors were left open.
 CACHE = 4
+DESCRIPTORS = "open descriptors"
 CONTAINERS = (dict, list, set)
 NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
@@ -63,7 +64,8 @@ class Checks(object):
         self.is_old = False
         self.loaded = len(sys.modules)
         self.modules = []
-        self.spaces = []
+        # The first place stands for what has no names.
+        self.spaces = [(DESCRIPTORS, None, None)]
         for name in PATCHED:
             patched = sys.modules.get(name)
             if patched is not None:
@@ -79,8 +81,9 @@ class Checks(object):
                 left -= self.keep(module)
 
     def note_growth(self, place):
-        """A process has ended because a container has grown. What is so again and again is a cache: in plain pytest, too, all
-        tests share it, and a test that fails after others runs again alone."""
+        """A process has ended because a container has grown, or because descriptors were left open. What is so again and again
+        is a cache, or the project's way (event loops that nobody closes): in plain pytest, too, all tests share it, and a
+        test that fails after others runs again alone."""
         name = self.spaces[place - 1][0]
         self.growths[name] += 1
         if self.growths[name] >= CACHE:
@@ -128,7 +131,7 @@ class Checks(object):
             # A directory for each thread, each of which counts as a link.
             "threads": status("/proc/self/task").st_nlink,
             "child processes": has_children(),
-            "open descriptors": descriptors(),
+            DESCRIPTORS: descriptors(),
             "locale": locale.setlocale(locale.LC_ALL),
             "warning filters": list(warnings.filters),
             "hooks": (
@@ -158,8 +161,15 @@ class Checks(object):
             # One that was joined may still be on its way out.
             time.sleep(0.001)
             facts = self.look()
-        if facts != self.facts:
-            return ", ".join(sorted(name for name in facts if facts[name] != self.facts[name]))
+        changed = sorted(name for name in facts if facts[name] != self.facts[name])
+        if changed == [DESCRIPTORS] and more_open(facts[DESCRIPTORS], self.facts[DESCRIPTORS]):
+            if DESCRIPTORS not in self.caches:
+                self.grown = 1
+                return DESCRIPTORS
+            self.facts = facts
+        elif changed:
+            self.grown = 0
+            return ", ".join(changed)
         # Modules that nobody patches are only counted: to look at each would copy the page that it lies on.
         if len(sys.modules) < self.loaded:
             return "sys.modules"
@@ -181,6 +191,11 @@ class Checks(object):
 def descriptors():
     """How many there are; before Linux 6.2, which tells that, their numbers."""
     return status("/proc/self/fd").st_size or listing("/proc/self/fd")
+
+
+def more_open(now, before):
+    """Whether descriptors were only added."""
+    return now > before if isinstance(now, int) else set(now) > set(before)
 
 
 def same(now, before):

@@ -63,6 +63,10 @@ class Caches(OwnTemporary):
         self.assertLess(self.processes("CACHE.setdefault(n, n)"), 10)
         self.assertLess(self.processes("NAMES.add(n)"), 10)
 
+    def test_what_is_always_left_open_is_known_after_a_while(self):
+        self.assertLess(self.processes("import os; os.open('/dev/null', os.O_RDONLY)"), 10)
+        self.assertEqual(self.processes("import os; os.open('/dev/null', os.O_RDONLY); os.environ['N'] = str(n)"), 40)
+
     def test_what_changes_is_none(self):
         self.assertEqual(self.processes("CACHE['n'] = n"), 40)
         self.assertEqual(self.processes("LIST.append(n)"), 40)
