@@ -13,6 +13,7 @@ class Collecting(object):
         self.directories = {}
         self.trouble = []
         self.found = []
+        self.pending = {}
 
     def pytest_collection(self, session):
         """Collects the wanted file, with all that plug-ins do around a collection; at first there is none."""
@@ -37,6 +38,10 @@ class Collecting(object):
     def pytest_collection_modifyitems(self, items):
         """Before others, who may leave out some: what is left out was decided when all were collected."""
         self.found = list(items)
+
+    def pytest_collection_finish(self, session):
+        """From version 9.1 on pytest forgets conftest files here whose directory was not on the way; another file's may be."""
+        self.pending = dict(getattr(session._fixturemanager, "_pending_conftests", {}))
 
     def ignores(self, path):
         """Of a directory on the way to the file, nothing but the way is looked at."""
@@ -67,6 +72,8 @@ class Collecting(object):
             option.maxfail = maxfail
             session.testsfailed = 0
             self.wanted = None
+            getattr(session._fixturemanager, "_pending_conftests", {}).update(self.pending)
+            self.pending = {}
         if self.trouble:
             return None, "\n".join(self.trouble)
         known = {item.nodeid for item in session.items}
@@ -97,6 +104,7 @@ def plugin():
 
     pytest.hookimpl(tryfirst=True)(Fitting.pytest_ignore_collect)
     pytest.hookimpl(tryfirst=True)(Fitting.pytest_collection_modifyitems)
+    pytest.hookimpl(tryfirst=True)(Fitting.pytest_collection_finish)
     pytest.hookimpl(hookwrapper=True, optionalhook=True)(Fitting.pytest_collect_directory)
     return Fitting()
 

@@ -254,6 +254,16 @@ class Plugins(ProjectTest):
         self.assertEqual(set(done.outcomes.values()), {"pass"}, [job.lines for job in done.jobs.values()])
         self.assertEqual(len(done.outcomes), 4)
 
+    def test_conftest_files_whose_folder_comes_later(self):
+        # pytest 9.1 and newer: one that is imported first and collected late.
+        root = self.project(docs__test_a="def test_a(): pass", tests__sub__test_b="def test_b(it): assert it == 1", tests__conftest="""
+            import pytest
+            @pytest.fixture
+            def it(): return 1
+        """)
+        done = driver.play(["-p", "no:cacheprovider"], root, env=ENV)
+        self.assertEqual(self.names(done.outcomes), {"test_a": "pass", "test_b": "pass"})
+
     def test_subtests(self):
         text = """
             import unittest
