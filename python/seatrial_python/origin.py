@@ -30,14 +30,14 @@ class Origin(object):
         self.present = hazards.present() | files()
         self.imports = hazards.of_imports()
         self.modules = set(sys.modules)
-        self.random = None
+        # Before conftest files, which may seed.
+        self.random = randomness.State()
         self.thresholds = hazards.spare()
         # What user code opens and imports from here on, for forks inherit it.
         self.facts = facts.recorder(packet["settings"])
 
     def refusal(self, config):
         """When plug-ins and the first conftest files are there; None if nothing is against it yet."""
-        self.random = randomness.State()
         if not hasattr(os, "fork") or importlib.util.find_spec("_ctypes") is None:
             return "this Python has no ctypes"
         if self.has_fixtures:

@@ -60,7 +60,7 @@ class Resident(object):
         before = side.used
         answer = self.ask(question)
         if answer is None:
-            status = side.reap(self.pid, lines)
+            status = self.reap(lines)
             self.forget()
         else:
             status = 0
@@ -126,7 +126,7 @@ class Resident(object):
         warmer.channel.send("forked", self.pid)
         answer = self.ask({"set": warmer.set, "leave": common})
         if answer is None:
-            self.buried(warmer.forks.reap(self.pid, warmer.lines()))
+            self.buried(self.reap(warmer.lines()))
         elif not answer["holds"]:
             self.end()
 
@@ -139,11 +139,17 @@ class Resident(object):
         self.socket.close()
         if warmer.leaving:
             # Nobody listens any more.
-            status = os.waitpid(self.pid, 0)[1]
+            pid, self.pid = self.pid, None
+            status = os.waitpid(pid, 0)[1]
         else:
             warmer.channel.send("forked", self.pid)
-            status = warmer.forks.reap(self.pid, warmer.lines())
+            status = self.reap(warmer.lines())
         self.buried(status)
+
+    def reap(self, lines):
+        """Its status, once it has ended. There is none any more: the slot may be found spoiled by it, and all is torn down."""
+        pid, self.pid = self.pid, None
+        return self.warmer.forks.reap(pid, lines)
 
     def buried(self, status):
         """It has ended between two tests: badly is an error of the last one. An exit status can be anybody's, its word is not."""
@@ -151,7 +157,7 @@ class Resident(object):
 
         if status != 0 or not self.warmer.forks.is_over():
             item = self.item
-            text = "The process that had set up its fixtures ended badly in their teardown (wait status %d)." % status
+            text = "The process that it shared with others ended badly after them, in the teardown of fixtures or at its exit (wait status %d)." % status
             report = TestReport(item.nodeid, item.location, {}, "failed", text, "teardown")
             self.warmer.tell([self.warmer.late(item, report)])
         self.forget()

@@ -10,7 +10,7 @@ import sys
 import time
 
 from seatrial_python import capture, checks, cold, collecting, contract, coverage_share, facts, forks, hazards, imports
-from seatrial_python import listing, randomness, reports, resident, run_fixtures, terminal, warm_up, wide, wire
+from seatrial_python import listing, randomness, reports, resident, run_fixtures, spare, terminal, warm_up, wide, wire
 
 LATE = "late"
 # Seconds of processor and of wall time after which a job ends that another slot may share: that one may have nothing
@@ -67,7 +67,8 @@ class Warmer(object):
         self.modules = {}
         self.wide = None
         self.threads = False
-        self.random = None
+        # Before conftest files, which may seed.
+        self.random = randomness.State()
         self.shelf = self.take_shelf()
         # Those of the test that was prepared last, and what was first in `sys.path` then.
         self.packages = None
@@ -153,17 +154,21 @@ class Warmer(object):
         self.silence(config)
         self.capture = capture.Capture(config)
         self.wide = wide.Wide(session, self.capture, self.tell_unsafe)
+        self.wide.spare = self.spare
         self.share = coverage_share.share()
         factory = getattr(config, "_tmp_path_factory", None)
         if factory is not None:
             # One base directory, made before any fork.
             factory.getbasetemp()
         warm_up.run(session)
-        self.random = self.random or randomness.State()
         self.checks = checks.Checks(str(getattr(config, "rootpath", None) or config.rootdir))
         self.forks = forks.Forks(self)
         self.resident = resident.Resident(self)
         self.wide.ran_user_code = True
+
+    def spare(self):
+        """A spare for this process; None while it has a resident, which would be nobody's child there."""
+        return spare.Spare(self) if self.resident.pid is None else None
 
     def serve(self):
         """Jobs until the channel is closed, then the end."""

@@ -4,7 +4,8 @@ They are set up when a test asks for them and torn down when the next test no lo
 as plain pytest does. A test's process must never tear an inherited one down: `drop_inherited`.
 
 A fixture whose set-up leaves something that a fork cannot inherit (`hazards`) is undone at once, together with
-those that depend on it, and from then on set up in each test's process. One that only holds files open for writing is inherited,
+those that depend on it, and from then on set up in each test's process. Those wider than a class are tried while a
+`spare` waits, which goes on where they have left something. One that only holds files open for writing is inherited,
 and until its end the files that tests write stay (`stays`).
 """
 
@@ -14,9 +15,11 @@ import os
 import sys
 import time
 
-from seatrial_python import forks, hazards, listing
+from seatrial_python import forks, hazards, listing, spare
 
 CURRENT = "PYTEST_CURRENT_TEST"
+# Where a set-up is for so few tests that it does not pay to have a spare.
+NARROW = ("class", listing.NARROWEST)
 # Before tests put something else in its place.
 monotonic = time.monotonic
 
@@ -87,6 +90,9 @@ class Wide(object):
         self.session = session
         self.capture = capture
         self.on_unsafe = on_unsafe
+        # Makes a spare.
+        self.spare = None
+        self.tried = set()
         self.unsafe = set()
         self.to_undo = []
         # What is set up, and the node below which it stands.
@@ -122,6 +128,10 @@ class Wide(object):
             self.spent = before + monotonic() - begun
             return
         self.ran_user_code = True
+        waiting = self.spare() if self.is_new(fixturedef) else None
+        if waiting is not None and waiting.found is not None:
+            self.note_unsafe(fixturedef, *waiting.found)
+            raise spare.Elsewhere()
         self.ready.append(fixturedef)
         self.nodes[fixturedef] = node_of(request)
         before = hazards.present()
@@ -133,12 +143,29 @@ class Wide(object):
                 self.files.add(fixturedef)
                 self.on_unsafe(fixturedef, hazards.in_words(left), True)
         elif left and fixturedef not in self.unsafe:
-            self.unsafe.add(fixturedef)
+            found = [hazards.in_words(left), monotonic() - begun > forks.COSTLY]
+            if waiting is not None:
+                finish(fixturedef, request)
+                waiting.take_over(found)
+            self.note_unsafe(fixturedef, *found)
             self.to_undo.append((fixturedef, request))
-            if monotonic() - begun > forks.COSTLY:
-                self.costly[fixturedef] = hazards.in_words(left)
-            else:
-                self.on_unsafe(fixturedef, hazards.in_words(left), False)
+        if waiting is not None:
+            waiting.dismiss()
+
+    def is_new(self, definition):
+        """Whether this may be the first to show what the set-up leaves. pytest's own leave nothing."""
+        if self.spare is None or definition.scope in NARROW or definition in self.tried:
+            return False
+        self.tried.add(definition)
+        return not str(getattr(definition.func, "__module__", "")).startswith("_pytest.")
+
+    def note_unsafe(self, definition, left, long):
+        """Its set-up leaves what no fork inherits, and takes long or not."""
+        self.unsafe.add(definition)
+        if long:
+            self.costly[definition] = left
+        else:
+            self.on_unsafe(definition, left, False)
 
     # -- before a test
 
@@ -209,11 +236,7 @@ class Wide(object):
         if not self.to_undo:
             return
         for definition, request in reversed(self.to_undo):
-            try:
-                definition.finish(request)
-            except BaseException:
-                # Its teardown fails in the tests' processes too, and is reported there.
-                continue
+            finish(definition, request)
         self.to_undo = []
         item._initrequest()
 
@@ -313,6 +336,14 @@ class Wide(object):
     def over(self, item):
         """The item has run."""
         self.pending.pop(item, None)
+
+
+def finish(definition, request):
+    """Tears an unsafe fixture down. If that fails it does so in the tests' processes too, and is reported there."""
+    try:
+        definition.finish(request)
+    except BaseException:
+        return
 
 
 def outcomes():

@@ -56,6 +56,7 @@ const SHARED: &[(&str, &str)] = &[
     source!("randomness"),
     source!("reports"),
     source!("snapshots"),
+    source!("spare"),
     source!("starts"),
     source!("wire"),
 ];
