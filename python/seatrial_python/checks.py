@@ -30,9 +30,11 @@ PATCHED = ("builtins", "os", "time", "datetime", "random", "socket", "subprocess
 # Names of the project that are compared: more would cost more than a fork.
 NAMES = 6000
 CONTAINER = 200
-# Processes that may end because a container has grown, or because descriptors were left open.
+# Processes that may end because a container has grown, or because descriptors or files were left.
 CACHE = 4
 DESCRIPTORS = "open descriptors"
+FILES = "files"
+HABITS = (DESCRIPTORS, FILES)
 CONTAINERS = (dict, list, set)
 NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
@@ -64,8 +66,8 @@ class Checks(object):
         self.is_old = False
         self.loaded = len(sys.modules)
         self.modules = []
-        # The first place stands for what has no names.
-        self.spaces = [(DESCRIPTORS, None, None)]
+        # The first places stand for what has no names.
+        self.spaces = [(name, None, None) for name in HABITS]
         for name in PATCHED:
             patched = sys.modules.get(name)
             if patched is not None:
@@ -81,9 +83,9 @@ class Checks(object):
                 left -= self.keep(module)
 
     def note_growth(self, place):
-        """A process has ended because a container has grown, or because descriptors were left open. What is so again and again
-        is a cache, or the project's way (event loops that nobody closes): in plain pytest, too, all tests share it, and a
-        test that fails after others runs again alone."""
+        """A process has ended because a container has grown, or because descriptors or files were left. What is so again and
+        again is a cache, or the project's way (event loops that nobody closes, reports): in plain pytest, too, all tests share
+        it, and a test that fails after others runs again alone."""
         name = self.spaces[place - 1][0]
         self.growths[name] += 1
         if self.growths[name] >= CACHE:
@@ -142,7 +144,7 @@ class Checks(object):
             "temporary files": self.temporary_files(),
         }
         if self.own_mount:
-            facts["files"] = used(".")
+            facts[FILES] = used(".")
         return facts
 
     def temporary_files(self):
@@ -162,14 +164,12 @@ class Checks(object):
             time.sleep(0.001)
             facts = self.look()
         changed = sorted(name for name in facts if facts[name] != self.facts[name])
-        if changed == [DESCRIPTORS] and more_open(facts[DESCRIPTORS], self.facts[DESCRIPTORS]):
-            if DESCRIPTORS not in self.caches:
-                self.grown = 1
-                return DESCRIPTORS
+        if changed:
+            new = [name for name in changed if name not in self.caches or not more(name, facts, self.facts)]
+            if new:
+                self.grown = 1 + HABITS.index(new[0]) if len(new) == 1 and more(new[0], facts, self.facts) else 0
+                return ", ".join(changed)
             self.facts = facts
-        elif changed:
-            self.grown = 0
-            return ", ".join(changed)
         # Modules that nobody patches are only counted: to look at each would copy the page that it lies on.
         if len(sys.modules) < self.loaded:
             return "sys.modules"
@@ -193,8 +193,13 @@ def descriptors():
     return status("/proc/self/fd").st_size or listing("/proc/self/fd")
 
 
-def more_open(now, before):
-    """Whether descriptors were only added."""
+def more(name, now, before):
+    """Whether descriptors, or files, were only added."""
+    now, before = now[name], before[name]
+    if name == FILES:
+        return now[0] <= before[0] and now[1] <= before[1]
+    if name != DESCRIPTORS:
+        return False
     return now > before if isinstance(now, int) else set(now) > set(before)
 
 

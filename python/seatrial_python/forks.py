@@ -99,7 +99,7 @@ class Forks(object):
         _, status, usage = os.wait4(pid, 0)
         # What it could not write itself.
         lines.flush()
-        if not self.word[0]:
+        if not self.is_over():
             out = 4 + 3 * self.warmer.set
             self.warmer.capture.last_words(out, out + 1)
         self.used += usage.ru_utime + usage.ru_stime

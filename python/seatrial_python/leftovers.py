@@ -166,12 +166,18 @@ def is_coverage(name):
 
 
 def is_database(name):
-    """Whether a file is one of SQLite's, which takes no more than reading when it is another than the one that was opened."""
-    try:
-        with open(name.partition(":")[2], "rb") as file:
-            return file.read(len(DATABASE)) == DATABASE and not is_coverage(name)
-    except OSError:
+    """Whether a file that is open here is one of SQLite's, which takes no more than reading when it is another than the one that
+    was opened. It is not opened once more: with the end of that SQLite would lose its locks (fcntl(2))."""
+    if is_coverage(name):
         return False
+    path = name.partition(":")[2]
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink("/proc/self/fd/" + descriptor) == path:
+                return os.pread(int(descriptor), len(DATABASE), 0) == DATABASE
+        except OSError:
+            continue
+    return False
 
 
 def is_standard(module):

@@ -20,7 +20,7 @@ def path_of(node):
 
 
 def file_of(item):
-    """The file that pytest collects when it is to find the item, absolute. Items may name another as their own: an example
+    """The file in which pytest has found the item, absolute. Items may name another as their own: an example
     that functions of one file are tried on."""
     from _pytest.nodes import File
 

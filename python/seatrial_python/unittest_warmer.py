@@ -85,7 +85,7 @@ class Warmer(object):
         status = 0
         for part in [group] if payload.get("batch") and group else [[pair] for pair in group]:
             status = self.fork(lambda lines: self.run(part, lines), len(part))
-            if len(part) == 1 and not self.forks.word[0]:
+            if len(part) == 1 and not self.forks.is_over():
                 # It may have taken its first line along: then nobody would know whose death this was.
                 self.tell({"test": part[0][0], "start": True})
             if status:

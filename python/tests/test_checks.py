@@ -66,6 +66,7 @@ class Caches(OwnTemporary):
     def test_what_is_always_left_open_is_known_after_a_while(self):
         self.assertLess(self.processes("import os; os.open('/dev/null', os.O_RDONLY)"), 10)
         self.assertEqual(self.processes("import os; os.open('/dev/null', os.O_RDONLY); os.environ['N'] = str(n)"), 40)
+        self.assertEqual(self.processes("import os; os.close(os.open('/dev/null', os.O_RDONLY)); os.environ['N'] = str(n)"), 40)
 
     def test_what_changes_is_none(self):
         self.assertEqual(self.processes("CACHE['n'] = n"), 40)

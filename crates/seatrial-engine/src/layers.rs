@@ -112,7 +112,7 @@ impl Keeper {
                 if self.policy.gather.is_match(inside) {
                     notes.extend(gather(&top.join(&file), &real).err());
                 } else if self.policy.add.is_match(inside) {
-                    if !is_deletion(&top.join(&file)).unwrap_or(true) {
+                    if !is_deletion(&top.join(&file)).unwrap_or(true) && !self.is_older(&real) {
                         notes.extend(gather(&top.join(&file), &real).err());
                     }
                 } else if self.policy.write_back.is_match(inside) {
@@ -147,6 +147,11 @@ impl Keeper {
             ));
         }
         (notes, (!errors.is_empty()).then(|| errors.join("; ")))
+    }
+
+    /// Whether the real file was there before the run.
+    fn is_older(&self, real: &Path) -> bool {
+        fs::metadata(real).and_then(|meta| meta.modified()).is_ok_and(|time| time < self.begun)
     }
 
     /// Copies one file of a layer into the real tree, or deletes there what the layer deletes.

@@ -45,7 +45,7 @@ pub struct Settings {
     pub write_back: Vec<String>,
     /// The same for files of which each test may write its own version: the last counts, and nothing is a conflict.
     pub gather: Vec<String>,
-    /// The same for files that tests only add, such as reports: nothing is deleted.
+    /// The same for files that tests only add, such as reports: what was there before is neither changed nor deleted.
     pub add: Vec<String>,
     /// The project's directory: patterns are relative to it.
     pub project: PathBuf,

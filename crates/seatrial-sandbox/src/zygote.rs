@@ -443,7 +443,7 @@ impl Zygote {
                 let signal = reader.u32()?.cast_signed();
                 match running.filter(|running| running.job.tag == tag) {
                     Some(running) => {
-                        running.job.signal = Some(signal);
+                        running.job.note(signal);
                         match &self.warmer {
                             Some(_) => self.signal_test(running, signal),
                             None => self.kill_tree(signal, &[running.pid]),
@@ -454,7 +454,7 @@ impl Zygote {
                         // there is nothing to do: its answer is on the way.
                         self.receive(false)?;
                         if let Some(job) = self.queue.as_mut().filter(|job| job.tag == tag) {
-                            job.signal = Some(signal);
+                            job.note(signal);
                         }
                     }
                 }

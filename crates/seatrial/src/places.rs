@@ -86,8 +86,8 @@ pub(crate) fn project_of(dir: &Path) -> PathBuf {
     dir.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(dir).to_path_buf()
 }
 
-/// The path with `.` and `..` resolved by their names alone: it need not be there yet.
-pub(crate) fn without_dots(path: &Path) -> PathBuf {
+/// The path without symbolic links, `.` and `..`, as far as it is there; what is not is taken by its name.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
@@ -97,6 +97,7 @@ pub(crate) fn without_dots(path: &Path) -> PathBuf {
             }
             Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
         }
+        clean = clean.canonicalize().unwrap_or(clean);
     }
     clean
 }

@@ -41,7 +41,7 @@ pub fn complete(args: &mut PytestArgs, before: &[Addopts]) -> Result<(), Addopts
         args.workers = args.workers.or(earlier.workers);
         args.max_workers = args.max_workers.or(earlier.max_workers);
         args.dist = args.dist.take().or(earlier.dist);
-        args.reports.extend(earlier.reports);
+        args.reports = args.reports.take().or(earlier.reports);
     }
     Ok(())
 }

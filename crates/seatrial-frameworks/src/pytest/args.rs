@@ -31,8 +31,9 @@ pub struct PytestArgs {
     pub capture: Capture,
     /// `-c` or `--config-file`: the configuration file. It goes to pytest.
     pub config_file: Option<String>,
-    /// `--alluredir`: folders into which each test writes reports of its own. It goes to pytest.
-    pub reports: Vec<String>,
+    /// `--alluredir`: the folder into which each test writes reports of its own; the last counts, and an empty one is none. It goes to
+    /// pytest.
+    pub reports: Option<String>,
     /// `-o addopts=...`, which replaces that of the file. It goes to pytest.
     pub addopts: Option<String>,
     /// The option that wants the terminal for the tests (`-s`, `--pdb`): one slot, in the foreground.
@@ -178,7 +179,7 @@ impl PytestArgs {
                 *capture_off = (value == "no").then(|| "--capture=no".to_owned());
             }
             ("-c" | "--config-file", Some(value)) => self.config_file = Some(value.to_owned()),
-            ("--alluredir", Some(value)) => self.reports.push(value.to_owned()),
+            ("--alluredir", Some(value)) => self.reports = Some(value.to_owned()),
             ("-o" | "--override-ini", Some(value)) => {
                 let of_addopts = value.split_once('=').filter(|(key, _)| key.trim() == "addopts");
                 self.addopts = of_addopts.map(|(_, value)| value.to_owned()).or(self.addopts.take());

@@ -120,6 +120,13 @@ impl Job {
         Some(Self { tag, set, place, strings, stdin, signal: None })
     }
 
+    /// Notes a signal that was sent to it. What is to end it is not forgotten for one that stops it or lets it go on.
+    pub(super) fn note(&mut self, signal: i32) {
+        if !self.is_to_end() || signal == libc::SIGKILL {
+            self.signal = Some(signal);
+        }
+    }
+
     /// Whether it was asked to end, or made to.
     pub(super) const fn is_to_end(&self) -> bool {
         matches!(self.signal, Some(libc::SIGTERM | libc::SIGKILL))

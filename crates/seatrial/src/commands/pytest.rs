@@ -3,7 +3,7 @@
 use crate::commands::exec;
 use crate::commands::interpreter::roots_of;
 use crate::commands::ours::separate;
-use crate::commands::python::{Suite, Wishes, report_patterns};
+use crate::commands::python::{Suite, Wishes, report_pattern};
 use crate::commands::settings_file;
 use crate::exit::{self, Error, USAGE};
 use crate::options::RunOptions;
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         let mut options = own.options;
         options.write_back.extend(write_back(&split.pytest));
         let project = places::project_of(&suite.cwd);
-        options.write_back.extend(report_patterns(&split.reports, &suite.cwd, &project));
+        options.write_back.extend(report_pattern(split.reports.as_deref(), &suite.cwd, &project));
         return exec::run_one(&options, words, roots_of(&suite.python));
     }
     let granularity = Granularity::from(own.granularity);

@@ -40,8 +40,8 @@ pub(crate) struct Wishes {
     pub(crate) write_back: Vec<String>,
     /// Patterns of files that tests gather for later runs.
     pub(crate) gather: Vec<String>,
-    /// Folders into which tests write reports.
-    pub(crate) reports: Vec<String>,
+    /// The folder into which tests write reports.
+    pub(crate) reports: Option<String>,
     /// Record which files tests open.
     pub(crate) record_files: bool,
 }
@@ -85,7 +85,7 @@ impl Suite {
             slots: wishes.slots,
             write_back: wishes.write_back.clone(),
             gather: wishes.gather.clone(),
-            add: report_patterns(&wishes.reports, &cwd, &project),
+            add: report_pattern(wishes.reports.as_deref(), &cwd, &project).into_iter().collect(),
             run: new_run(),
         });
         let (environment, seed) = with_hash_seed(environment, settings.header.seed, &python);
@@ -103,6 +103,7 @@ impl Suite {
                 granularity: wishes.granularity.name(),
                 record_files: wishes.record_files.then_some(settings.header.project.as_str()),
             };
+            let args = &args_of(role, args);
             FirstPacket { role, args, rule, settings, fixtures: &fixtures }
                 .encode()
                 .map_err(|error| Error::new(USAGE, error.to_string()))
@@ -144,23 +145,28 @@ impl Suite {
     }
 }
 
-/// Patterns of all that is written into these folders. What lies outside of the project stays in containers, which is said.
-pub(crate) fn report_patterns(folders: &[String], cwd: &Path, project: &Path) -> Vec<String> {
-    let mut patterns = Vec::new();
-    for folder in folders {
-        let path = places::without_dots(&cwd.join(folder));
-        match path.strip_prefix(project) {
-            Ok(inside) if !inside.as_os_str().is_empty() => {
-                patterns.push(format!("{}/**", globset::escape(&inside.to_string_lossy())));
-            }
-            Ok(_) | Err(_) => {
-                let text = format!("what tests write into `{folder}` stays in their containers");
-                let hint = format!("name a folder below `{}`", project.display());
-                subscribers::warn(&text, Some(&hint));
-            }
+/// The pattern of all that is written into a folder of reports. What lies outside of the project stays in containers, which is
+/// said; so does what would lie between other files of the project.
+pub(crate) fn report_pattern(folder: Option<&str>, cwd: &Path, project: &Path) -> Option<String> {
+    let folder = folder.filter(|folder| !folder.is_empty())?;
+    let path = places::resolved(&cwd.join(folder));
+    match path.strip_prefix(project) {
+        Ok(inside) if !cwd.starts_with(&path) => {
+            Some(format!("{}/**", globset::escape(&inside.to_string_lossy())))
+        }
+        Ok(_) | Err(_) => {
+            let text = format!("what tests write into `{folder}` stays in their containers");
+            let hint = format!("name a folder of its own below `{}`", project.display());
+            subscribers::warn(&text, Some(&hint));
+            None
         }
     }
-    patterns
+}
+
+/// The arguments for a role: an interpreter that comes when tests have written reports must not remove them as old ones.
+fn args_of(role: Role, args: &[Bytes]) -> Vec<Bytes> {
+    let is_for_it = |arg: &&Bytes| role == Role::Lister || arg.0 != b"--clean-alluredir";
+    args.iter().filter(is_for_it).cloned().collect()
 }
 
 /// The launch of a warm interpreter.

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         explain: false,
         write_back: Vec::new(),
         gather: Vec::new(),
-        reports: Vec::new(),
+        reports: None,
         record_files: false,
     };
     Suite::find(own.python.as_deref(), Rule::Unittest)?.run(&own.options, &theirs, wishes)

@@ -76,7 +76,17 @@ fn reports_that_tests_write_reach_the_project() {
         assert_eq!(read(&world, "sub/reports/old").as_deref(), Some("old"), "tests only add");
         run(&[]).exits(1);
         assert_eq!(read(&world, "[of tests]/test_b.json").as_deref(), Some("test_b"));
-        run(&["--alluredir", "/tmp/elsewhere"]).tells("stays in their containers");
+        for folder in ["/tmp/elsewhere", ".", ".."] {
+            let ran = run(&["--alluredir", folder]);
+            ran.tells("stays in their containers");
+        }
+        world.write("sub/reports/test_a.json", "mine");
+        run(&["--alluredir=reports"]).hides("stays in their containers");
+        run(&["--alluredir="]).hides("stays in their containers");
+        assert_eq!(read(&world, "sub/reports/test_a.json").as_deref(), Some("mine"));
+        assert!(
+            !world.project.join("test_a.json").exists() && !world.project.join("sub/test_a.json").exists()
+        );
     }
 }
 
