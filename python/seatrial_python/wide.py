@@ -131,6 +131,8 @@ class Wide(object):
         waiting = self.spare() if self.is_new(fixturedef) else None
         if waiting is not None and waiting.found is not None:
             self.note_unsafe(fixturedef, *waiting.found)
+            # What pytest has noted for its end.
+            del fixturedef._finalizers[:]
             raise spare.Elsewhere()
         self.ready.append(fixturedef)
         self.nodes[fixturedef] = node_of(request)

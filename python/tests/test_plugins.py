@@ -264,6 +264,26 @@ class Plugins(ProjectTest):
         done = driver.play(["-p", "no:cacheprovider"], root, env=ENV)
         self.assertEqual(self.names(done.outcomes), {"test_a": "pass", "test_b": "pass"})
 
+    def test_what_starts_once_in_a_process(self):
+        # Newer pytests count what was begun with.
+        found = self.run_one("""
+            import pytest, threading
+            starts = []
+            @pytest.fixture(scope="session")
+            def before(): return 1
+            @pytest.fixture(scope="session", autouse=True)
+            def once(before):
+                assert not starts
+                starts.append(1)
+                over = threading.Event()
+                threading.Thread(target=over.wait, daemon=True).start()
+                yield
+                over.set()
+            def test_a(once, before): assert threading.active_count() == 2
+            def test_b(): pass
+        """)
+        self.assertEqual(found, {"test_a": "pass", "test_b": "pass"})
+
     def test_subtests(self):
         text = """
             import unittest
