@@ -19,7 +19,7 @@ waiting = set()
 
 
 class Elsewhere(BaseException):
-    """In a spare that goes on: this fixture is not to be set up here."""
+    """The fixture is not to be set up here, but where its tests are."""
 
 
 class Spare(object):

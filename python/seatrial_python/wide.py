@@ -11,6 +11,7 @@ and until its end the files that tests write stay (`stays`).
 
 import contextlib
 import functools
+import itertools
 import os
 import sys
 import time
@@ -128,16 +129,18 @@ class Wide(object):
             self.spent = before + monotonic() - begun
             return
         self.ran_user_code = True
+        self.ready.append(fixturedef)
         waiting = self.spare() if self.is_new(fixturedef) else None
         if waiting is not None and waiting.found is not None:
             self.note_unsafe(fixturedef, *waiting.found)
-            # What pytest has noted for its end.
-            del fixturedef._finalizers[:]
-            raise spare.Elsewhere()
-        self.ready.append(fixturedef)
+        if fixturedef in self.unsafe:
+            raise spare.Elsewhere(fixturedef)
         self.nodes[fixturedef] = node_of(request)
-        before = hazards.present()
+        before, process = hazards.present(), forks.own_number()
         yield
+        if forks.own_number() != process:
+            # One that it has asked for has left something: this is that one's spare.
+            return
         left = hazards.present() - before
         if left and all(name.startswith("file:") for name in left):
             # A fork has them. They must not become other files than those that it finds by their names.
@@ -224,14 +227,31 @@ class Wide(object):
                 with instance(item):
                     item._request._get_active_fixturedef(definition.argname)
             except BaseException as error:
+                if isinstance(error, spare.Elsewhere):
+                    self.note_built_on(definition, error.args[0])
                 # Pytest has cached an `Exception` of the fixture itself in the definition, and the test's process raises it
                 # again. Not so what came of the teardown before it, or of a hook. What is no `Exception` happens there
                 # once more. Before version 8 a request is used up by all that.
                 if isinstance(error, outcomes()) and (definition.cached_result or (None,) * 3)[2] is None:
                     self.pending.setdefault(item, error)
                 item._initrequest()
+                self.forget_begun(info)
             finally:
                 self.undo(item)
+
+    def note_built_on(self, definition, unsafe):
+        """Its set-up has asked for an unsafe one, maybe by `getfixturevalue`, which its arguments do not tell."""
+        self.unsafe.add(definition)
+        if unsafe in self.costly:
+            self.costly.setdefault(definition, self.costly[unsafe])
+
+    def forget_begun(self, info):
+        """Fixtures whose set-up has come to no end: newer pytests want nothing to be noted of them when they begin anew. Plug-ins
+        may have ended it before it came here."""
+        for definition in itertools.chain(self.ready, *info.name2fixturedefs.values()):
+            if definition.cached_result is None:
+                del definition._finalizers[:]
+        self.ready = [definition for definition in self.ready if definition.cached_result is not None]
 
     def undo(self, item):
         """Finishes unsafe fixtures, and with them what was built on them."""
