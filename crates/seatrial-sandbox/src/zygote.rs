@@ -433,7 +433,8 @@ impl Zygote {
             RECALL => {
                 // It was sent before the recall was, by the other socket.
                 self.receive(false)?;
-                let queued = self.queue.as_ref().is_some_and(|job| job.tag == tag);
+                // Behind no running one it begins now: with the end of the one before it, its start has been told.
+                let queued = running.is_some() && self.queue.as_ref().is_some_and(|job| job.tag == tag);
                 if queued {
                     self.queue = None;
                 }

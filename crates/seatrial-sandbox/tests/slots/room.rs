@@ -188,6 +188,12 @@ impl Room {
         self.slot().signal(tag, signal).unwrap();
     }
 
+    /// Asks for the job that was sent last.
+    pub(crate) fn recall(&mut self) {
+        let tag = self.tag;
+        self.slot().recall(tag).unwrap();
+    }
+
     /// Waits for the end of the job that was started last.
     #[track_caller]
     pub(crate) fn end(&mut self, set: usize) -> Did {

@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("warm::a_signal_reaches_a_warmer_without_a_test", a_signal_reaches_the_warmer),
     ("warm::a_signal_that_comes_with_its_job_is_not_lost", a_signal_that_comes_with_its_job),
     ("warm::a_program_that_is_killed_before_it_has_read_its_job_is_not_replaced", killed_before_it_has_read),
+    ("warm::a_job_that_is_asked_for_when_nothing_runs_has_started", asked_for_when_nothing_runs),
     ("warm::large_payloads", large_payloads),
     ("warm::what_lies_on_the_shelf_outlives_test_and_warmer", what_lies_on_the_shelf),
     ("warm::who_is_invited_and_does_not_come_is_replaced", who_does_not_come),
@@ -190,6 +191,24 @@ fn a_signal_that_comes_with_its_job() {
             pause(zygote, Signal::CONT);
             room.end(set).ends(JobEnd::Signal(signal)).clean();
         }
+    }
+}
+
+fn asked_for_when_nothing_runs() {
+    for kind in KINDS {
+        let mut room = Room::new(kind);
+        room.warm("", &["pass"]);
+        let zygote = room.pid();
+        // It finds both when it wakes. Who sent them has heard of the end of the job before.
+        pause(zygote, Signal::STOP);
+        let set = room.send(&payload("", &["say('ran')"], ""));
+        room.recall();
+        pause(zygote, Signal::CONT);
+        match room.slot().wait(Duration::from_secs(60)) {
+            Some(SlotMessage::Recalled { was_started: true, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        room.end(set).reports("ran");
     }
 }
 
