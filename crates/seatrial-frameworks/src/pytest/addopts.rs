@@ -1,6 +1,6 @@
 //! Options that stand in pytest's configuration file (`addopts`) or in PYTEST_ADDOPTS, as far as Seatrial takes them for
-//! itself: how many workers, and where tests write reports. pytest reads the same words itself; the helper inside Python keeps pytest-xdist from acting
-//! on them.
+//! itself: how many workers, and where tests write reports. pytest reads the same words itself; the helper inside Python
+//! keeps pytest-xdist from acting on them.
 
 use super::args::{ArgsError, PytestArgs, split};
 use seatrial_model::Bytes;
