@@ -30,12 +30,17 @@ class Resident(object):
         # The test that it ran last, and how many there were.
         self.item = None
         self.count = 0
+        # Fixtures of its tests that leave what no fork inherits.
+        self.held = set()
         # It holds no fixture, but what it has used.
         self.warm = False
 
     def serves(self, item):
         """Whether the test belongs there. What files a process has used is told test by test: then none does."""
-        return self.warmer.facts is None and self.warmer.wide.is_costly(item)
+        if self.warmer.facts is not None:
+            return False
+        # A cheap one that it holds may be a server too, on a port that is then taken.
+        return self.warmer.wide.is_costly(item) or bool(self.held) and not self.held.isdisjoint(listing.wide_fixtures(item))
 
     def holds(self):
         """Whether something is set up in it that is to stay."""
@@ -49,6 +54,8 @@ class Resident(object):
         warmer, side = self.warmer, self.warmer.forks
         side.begin_group([(place, item)])
         lines.flush()
+        if not warm:
+            self.held.update(warmer.wide.unsafe_of(item))
         if self.pid is None:
             self.start(item, lines)
         else:
@@ -167,6 +174,7 @@ class Resident(object):
         self.socket.close()
         self.pid = self.socket = self.item = None
         self.count = 0
+        self.held.clear()
         if not self.warm:
             # With the next word `keep` files that tests write go again.
             self.warmer.wide.ran_user_code = True

@@ -206,8 +206,8 @@ class Warmer(object):
         self.set = number
         tests = payload["tests"]
         if payload.get("fresh"):
-            if self.resident.warm:
-                self.resident.end()
+            # What is collected there may want its fixture too.
+            self.resident.end()
             status = self.forks.run_file(payload)
         else:
             status = self.run_tests(self.found(payload, tests), payload)
@@ -258,8 +258,8 @@ class Warmer(object):
         """Runs tests of which the first decides where: status of their process, how many have run, whether one has failed."""
         checked = payload.get("check")
         place, item = group[0]
-        if not checked and (self.resident.warm or self.resident.serves(item)):
-            # It is to be alone, or in other company; two of its fixture may be too many.
+        if not checked and (self.resident.warm or any(self.resident.serves(item) for _, item in group)):
+            # They are to be alone, or in other company; two of its fixture may be too many.
             self.resident.end()
         lines = self.prepare(group)
         self.keep()

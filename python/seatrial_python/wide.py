@@ -279,11 +279,14 @@ class Wide(object):
         """Whether the item uses one that only a resident should set up."""
         return bool(self.costly) and any(definition in self.costly for definition in listing.wide_fixtures(item))
 
+    def unsafe_of(self, item):
+        """Those of the item that no fork inherits."""
+        return [one for one in listing.wide_fixtures(item) if self.depends_on_unsafe(one.argname, item._fixtureinfo, set())]
+
     def note_costly(self, item):
         """In a process of the item's, wide set-ups have taken long: those that can only be made there."""
-        for definition in listing.wide_fixtures(item):
-            if self.depends_on_unsafe(definition.argname, item._fixtureinfo, set()):
-                self.costly.setdefault(definition, "")
+        for definition in self.unsafe_of(item):
+            self.costly.setdefault(definition, "")
 
     def holds_costly(self):
         """Whether one is set up."""

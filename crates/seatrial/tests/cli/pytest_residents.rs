@@ -235,3 +235,48 @@ fn a_fixture_of_a_module_ends_with_it() {
     let ran = pytest(&world, &["-n", "1"]).exits(0);
     assert_eq!(outcomes(&ran).len(), 9, "{ran:?}");
 }
+
+#[test]
+fn tests_that_are_tried_again_in_company_have_no_second_one_beside_it() {
+    for world in worlds() {
+        world.write(
+            "conftest.py",
+            r#"
+import pytest, socket, threading, time
+
+@pytest.fixture(scope='session')
+def server():
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(('127.0.0.1', 8123))
+    server.listen()
+    thread = threading.Thread(target=lambda: server.accept()[0].close())
+    thread.start()
+    time.sleep(0.1)
+    yield server
+    socket.create_connection(('127.0.0.1', 8123)).close()
+    thread.join()
+    server.close()
+
+@pytest.fixture(scope='session')
+def cheap():
+    server = socket.socket()
+    server.bind(('127.0.0.1', 8124))
+    yield server
+    server.close()
+"#,
+        );
+        world.write("test_a.py", "def test_0(server, cheap): pass\n");
+        // The last ones pass after the first only: this is found out in a process with all of them, while others hold the port.
+        for (name, fixture) in [("b", "server"), ("c", "cheap")] {
+            world.write(
+                format!("test_{name}.py"),
+                format!("seen = []\ndef test_0(): seen.append(0)\ndef test_1({fixture}): assert seen\n"),
+            );
+        }
+        world.write("test_d.py", "def test_0(server): pass\n");
+        let ran = pytest(&world, &["-n", "1"]).exits(0);
+        assert_eq!(outcomes(&ran).len(), 6, "{ran:?}");
+        world.nothing_is_left();
+    }
+}
