@@ -154,6 +154,8 @@ class Sender(object):
         self.position = 0
         self.failed = False
         self.process = None
+        # Seconds that the warmer has spent on the set-up of the next test.
+        self.took = 0.0
 
     def begin(self, lines, position):
         """From now on, reports belong to this position of the job."""
@@ -167,7 +169,11 @@ class Sender(object):
         has nothing to say about it."""
         if self.lines is None or own_number() != self.process:
             return
-        self.lines.add({"test": self.position, "report": serialise(self.config, report)})
+        data = serialise(self.config, report)
+        if self.took and getattr(report, "when", None) == "setup":
+            data["duration"] = data.get("duration", 0.0) + self.took
+            self.took = 0.0
+        self.lines.add({"test": self.position, "report": data})
         if report.outcome == "failed":
             self.failed = True
             self.lines.keep()

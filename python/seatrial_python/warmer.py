@@ -306,6 +306,7 @@ class Warmer(object):
             self.random.look()
             self.tell_coverage(lines)
         self.sender.begin(None, 0)
+        self.sender.took, self.wide.took = self.wide.took, 0.0
         return lines
 
     def import_packages(self, item):

@@ -105,6 +105,8 @@ class Wide(object):
         # words; in a test's process, the seconds that set-ups have taken there.
         self.costly = {}
         self.spent = 0.0
+        # Seconds that set-ups have taken here for the next test, which pytest would count as that test's.
+        self.took = 0.0
         # By item: what its set-up has raised here and pytest does not keep for the test's process.
         self.pending = {}
         # Items for which something was set up.
@@ -136,12 +138,14 @@ class Wide(object):
         if fixturedef in self.unsafe:
             raise spare.Elsewhere(fixturedef)
         self.nodes[fixturedef] = node_of(request)
-        before, process = hazards.present(), forks.own_number()
+        before, process, took = hazards.present(), forks.own_number(), self.took
         yield
         if forks.own_number() != process:
             # One that it has asked for has left something: this is that one's spare.
             return
         left = hazards.present() - before
+        # Those that it has asked for are in it.
+        self.took = took + monotonic() - begun
         if left and all(name.startswith("file:") for name in left):
             # A fork has them. They must not become other files than those that it finds by their names.
             if fixturedef not in self.files:
@@ -154,6 +158,8 @@ class Wide(object):
                 waiting.take_over(found)
             self.note_unsafe(fixturedef, *found)
             self.to_undo.append((fixturedef, request))
+            # The test's process does it once more.
+            self.took = took
         if waiting is not None:
             waiting.dismiss()
 

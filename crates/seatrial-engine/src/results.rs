@@ -53,13 +53,15 @@ fn of_pytest(
     let mut found_running = false;
     for (test, result) in names.iter().zip(results) {
         let own = result.verdict(test.clone());
-        let mut part =
-            Part { wall: Some(result.duration), ran: result.ran, before: result.before, ..Part::default() };
+        // Of a lone test without its last report, the job's time says more.
+        let wall = (names.len() > 1 || result.replay).then_some(result.duration);
+        let mut part = Part { wall, ran: result.ran, before: result.before, ..Part::default() };
         let verdict = match &overruled {
             // Of several tests, those that had ended before stand; the next was running.
             Some(word) if names.len() == 1 || !(result.replay && result.ran) => {
                 let running = !std::mem::replace(&mut found_running, true);
                 part.ran |= running;
+                part.wall = part.wall.filter(|_| names.len() > 1);
                 let reason = if running { word.reason.clone() } else { own.reason };
                 Verdict { test: test.clone(), outcome: word.outcome, reason }
             }

@@ -359,7 +359,7 @@ fn split(result: JobResult) -> Vec<(Held, Part)> {
             output.stdout = text;
         }
         let mut usage = if index == 0 { usage } else { Usage::default() };
-        if let Some(wall) = part.wall.filter(|_| several) {
+        if let Some(wall) = part.wall {
             // A test that plays with the clock may have measured anything.
             usage.wall = match wall {
                 _ if died == Some(index) && verdict.outcome.is_bad() => whole.saturating_sub(told),

@@ -51,7 +51,7 @@ pub struct JobResult {
 pub struct Part {
     /// What there is to show of it; absent: the output says it.
     pub text: Option<Captured>,
-    /// How long it took, where its job does not tell.
+    /// How long it took by its own report, without what its job did besides. Absent: its job's time.
     pub wall: Option<Duration>,
     /// False: its turn did not come, so that its verdict says nothing about it.
     pub ran: bool,

@@ -364,3 +364,34 @@ fn the_working_directory_is_where_user_code_has_left_it() {
     std::fs::remove_file(world.project.join("test_3.py")).unwrap();
     pytest(&world, &[]).exits(0);
 }
+
+#[test]
+fn a_test_takes_what_pytest_says_and_not_what_its_interpreter_took_to_start() {
+    for world in worlds() {
+        // With a thread nobody can fork the lister: each slot's interpreter begins with the import.
+        world.write(
+            "test_it.py",
+            r#"
+import pytest, threading, time
+threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+time.sleep(2)
+@pytest.fixture(scope='module')
+def slow(): time.sleep(0.3)
+def test_first(slow): pass
+def test_second(slow): time.sleep(0.1)
+def test_third(): pass
+"#,
+        );
+        for granularity in ["auto", "test"] {
+            let ran = pytest(&world, &["-n", "1", "--granularity", granularity]).exits(0);
+            let took = |name: &str| {
+                let ended =
+                    ran.events_of("attempt-finished").into_iter().find(|it| it["test"]["name"] == name);
+                ended.unwrap_or_else(|| panic!("no {name}: {ran:?}"))["usage"]["wall_us"].as_u64()
+            };
+            assert!((300_000..2_000_000).contains(&took("test_first").unwrap()), "{ran:?}");
+            assert!((100_000..300_000).contains(&took("test_second").unwrap()), "{ran:?}");
+            assert!(took("test_third").unwrap() < 300_000, "{ran:?}");
+        }
+    }
+}
