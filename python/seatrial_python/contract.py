@@ -7,8 +7,12 @@ xdist itself. Adaptations to single plug-ins stand here and nowhere else.
 import importlib.util
 import os
 import sys
+import tempfile
 
+from seatrial_python import wire
 
+# Characters of a variable that is handed on at most, for a packet has a limit.
+VARIABLE = 4096
 # pytest-xdist's options with a value, and without; they may stand in `addopts` or PYTEST_ADDOPTS.
 WITH_VALUE = (
     ("-n", "--numprocesses"), ("--maxprocesses",), ("--dist",), ("--tx",), ("--px",), ("--max-worker-restart",),
@@ -108,6 +112,22 @@ def workers_inputs(config, settings):
         hook(node=node)
         config._seatrial_nodes.append(node)
     return [node.workerinput for node in config._seatrial_nodes]
+
+
+def added_variables(before):
+    """Environment variables that were not there before, by name: xdist's workers inherit them from its controller."""
+    added = {name: value for name, value in os.environ.items() if name not in before and not name.startswith("PYTEST_")}
+    return {name: value for name, value in added.items() if wire.clean(value) == value and len(name + value) < VARIABLE}
+
+
+def inherit_variables(variables):
+    """In a worker, behind its own start: those that it has not set itself, with the directories that they name, for its
+    `/tmp` is another. Not before its start: what the controller has started is often out of reach here."""
+    for name, value in variables.items():
+        if name not in os.environ:
+            os.environ[name] = value
+            if os.path.dirname(value) == tempfile.gettempdir():
+                os.makedirs(value, exist_ok=True)
 
 
 def workers_left(config):

@@ -87,6 +87,8 @@ class Lister(object):
         self.items = {}
         self.coverage = coverage_share.Sum()
         self.imports = None
+        # Variables that plug-ins have set at the session's start.
+        self.variables = {}
         self.stepwise = None
         self.snapshots = None
         for name in ("pytest_cmdline_main", "pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report",
@@ -137,6 +139,7 @@ class Lister(object):
         facts["forks"] = self.refusal is None
         self.messages.send({"hello": facts})
         self.greeted = True
+        self.variables = contract.added_variables(self.origin.environment)
         self.imports = imports.Imports()
 
     def pytest_make_collect_report(self, collector):
@@ -249,6 +252,7 @@ class Lister(object):
             facts["imports"] = [wire.clean(name) for name in self.imports.names(files, self.leftovers.concerned())]
             facts["cold"] = bool(self.leftovers.conftest)
             facts["refusal"] = self.refusal and wire.clean(self.refusal)
+            facts["variables"] = self.variables
         self.messages.send({"listed": facts})
         self.listed = True
 

@@ -28,6 +28,7 @@ class Origin(object):
         self.has_fixtures = bool(packet.get("fixtures"))
         self.temporary = temporary()
         self.present = hazards.present() | files()
+        self.environment = set(os.environ)
         self.imports = hazards.of_imports()
         self.modules = set(sys.modules)
         # Before conftest files, which may seed.

@@ -145,6 +145,7 @@ class Warmer(object):
     def begin(self, session):
         """All that comes before the first job."""
         self.session = session
+        contract.inherit_variables(self.findings.get("variables") or {})
         self.directory = hazards.directory(self.directory)
         config = session.config
         self.sender = reports.Sender(config)

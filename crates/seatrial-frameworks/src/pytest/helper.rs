@@ -281,8 +281,8 @@ impl FirstPacket<'_> {
 }
 
 /// A warmer's second packet, with what the lister has found out: what plug-ins hand to the worker of each slot (a warmer
-/// knows its slot's number from `SEATRIAL_SLOT`), fixtures for the whole run with the variables that tell them, and the
-/// modules that the collection has imported, if there is room.
+/// knows its slot's number from `SEATRIAL_SLOT`), fixtures for the whole run with the variables that tell them, the
+/// variables that plug-ins have set, and the modules that the collection has imported, if there is room.
 #[must_use]
 pub fn second_packet(nodes: &[Value], found: &ListedAll) -> Vec<u8> {
     let packet = |imports: &[String]| {
@@ -292,6 +292,7 @@ pub fn second_packet(nodes: &[Value], found: &ListedAll) -> Vec<u8> {
             "imports": imports,
             "fixture_values": values(&found.fixtures),
             "environment": variables(&found.fixtures),
+            "variables": found.variables,
         })
         .to_string()
     };

@@ -3,6 +3,7 @@
 use super::run_fixtures::SetFixture;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A message of the lister.
@@ -141,6 +142,9 @@ pub struct ListedAll {
     /// True when conftest files or plug-ins leave what no fork inherits: each test file needs a session of its own.
     #[serde(default)]
     pub cold: bool,
+    /// Environment variables that plug-ins have set at the start of the lister's session.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
 }
 
 /// Why some bytes are no message of the lister.

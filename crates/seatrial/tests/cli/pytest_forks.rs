@@ -101,6 +101,31 @@ fn what_an_import_has_set_lasts_in_forks() {
 }
 
 #[test]
+fn a_worker_has_the_variables_that_the_session_alone_has_set() {
+    for world in worlds() {
+        world.write(
+            "conftest.py",
+            r#"
+import os, tempfile
+def pytest_sessionstart(session):
+    # As plug-ins do that let xdist's workers inherit it.
+    if os.environ.get('PYTEST_XDIST_WORKER') is None:
+        os.environ['SHARED_FOLDER'] = tempfile.mkdtemp()
+        os.environ['SHARED_NAME'] = 'é'
+    os.environ['OWN'] = os.environ.get('PYTEST_XDIST_WORKER', 'the session')
+"#,
+        );
+        world.write(
+            "test_a.py",
+            "import os\n\
+             def test_a(): open(os.environ['SHARED_FOLDER'] + '/a', 'w').close()\n\
+             def test_b(): assert os.environ['SHARED_NAME'] == 'é' and os.environ['OWN'] == os.environ['PYTEST_XDIST_WORKER']\n",
+        );
+        pytest(&world, &[]).exits(0);
+    }
+}
+
+#[test]
 fn a_fork_that_is_killed_has_a_successor() {
     let world = world();
     world.write(
