@@ -12,8 +12,11 @@ const OF_FILE: u32 = 3;
 /// Tests of the whole run that may have been tried in vain.
 const OF_RUN: u32 = 30;
 
-/// What runs of one file in vain may take, the next one among them: by the time that its tests have taken until now.
+/// What the first of one file may take: by the time that its tests have taken until now.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// What further ones may take together, when the first was in vain.
+const FURTHER: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
@@ -31,7 +34,8 @@ impl Repeats {
         let alone = tests.until(places).len() < 2;
         let in_vain = self.in_vain.get(file).copied().unwrap_or_default();
         let took = self.took.get(file).copied().unwrap_or_default();
-        if alone || in_vain >= OF_FILE || self.all_in_vain >= OF_RUN || took * (in_vain + 1) > LONGEST {
+        let too_long = if in_vain == 0 { took > LONGEST } else { took * in_vain > FURTHER };
+        if alone || in_vain >= OF_FILE || self.all_in_vain >= OF_RUN || too_long {
             return false;
         }
         self.tried.extend(places.iter().map(|&place| tests.name(place).clone()));
@@ -71,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_file_that_takes_long_is_believed_earlier() {
-        for (seconds, times) in [(1, 3), (39, 2), (61, 1), (121, 1)] {
+        for (seconds, times) in [(1, 3), (14, 2), (31, 1), (121, 1)] {
             assert_eq!(tried(Duration::from_secs(seconds)), times, "{seconds} s");
         }
     }
