@@ -4,12 +4,17 @@ import os
 
 from seatrial_python import listing, wire
 
+# What is wanted when it is all.
+ALL = ""
+
 
 class Collecting(object):
     """The plug-in that narrows a collection to one file."""
 
     def __init__(self):
         self.wanted = None
+        # Files that are not to be collected with all others.
+        self.apart = frozenset()
         self.directories = {}
         self.trouble = []
         self.found = []
@@ -17,7 +22,9 @@ class Collecting(object):
 
     def pytest_collection(self, session):
         """Collects the wanted file, with all that plug-ins do around a collection; at first there is none."""
-        if self.wanted is not None:
+        if self.wanted == ALL:
+            session.perform_collect()
+        elif self.wanted is not None:
             session.perform_collect([self.start()])
         return True
 
@@ -48,6 +55,8 @@ class Collecting(object):
         if self.wanted is None:
             return None
         path = wire.clean(str(path))
+        if self.wanted == ALL:
+            return True if path in self.apart else None
         if path == self.wanted or self.wanted.startswith(path.rstrip(os.sep) + os.sep):
             return None
         # A package is what its `__init__.py` makes it.
@@ -60,8 +69,24 @@ class Collecting(object):
 
     def collect(self, session, file):
         """The items of the file by id, and what was wrong with it (text), of which one is None."""
+        items = self.run(session, file)
+        if self.trouble:
+            return None, "\n".join(self.trouble)
+        return index(item for item in items if listing.file_of(item) == file), None
+
+    def collect_all(self, session, apart):
+        """The items of all files by id, by file, as pytest itself would collect them, without those that are to be collected
+        `apart`. Nothing when anything is wrong: that is found out file by file."""
+        self.apart = frozenset(apart)
+        files = {}
+        for item in self.run(session, ALL):
+            files.setdefault(listing.file_of(item), []).append(item)
+        return {} if self.trouble else {file: index(items) for file, items in files.items()}
+
+    def run(self, session, wanted):
+        """A collection; its items, with those that were left out. What went wrong is in `trouble`."""
         option = session.config.option
-        self.wanted, self.trouble, self.found = file, [], []
+        self.wanted, self.trouble, self.found = wanted, [], []
         # A failed collection is told; it must not end this session.
         maxfail, option.maxfail = option.maxfail, 0
         try:
@@ -74,11 +99,8 @@ class Collecting(object):
             self.wanted = None
             getattr(session._fixturemanager, "_pending_conftests", {}).update(self.pending)
             self.pending = {}
-        if self.trouble:
-            return None, "\n".join(self.trouble)
         known = {item.nodeid for item in session.items}
-        items = list(session.items) + [item for item in self.found if item.nodeid not in known]
-        return index(item for item in items if listing.file_of(item) == file), None
+        return list(session.items) + [item for item in self.found if item.nodeid not in known]
 
 
 def plugin():

@@ -89,6 +89,8 @@ class Lister(object):
         self.imports = None
         # Variables that plug-ins have set at the session's start.
         self.variables = {}
+        # Whether a session's fixture may depend on all that is imported.
+        self.together = False
         self.stepwise = None
         self.snapshots = None
         for name in ("pytest_cmdline_main", "pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report",
@@ -227,7 +229,9 @@ class Lister(object):
         """Sends all tests in messages of a bounded size."""
         self.unsafe_files = self.leftovers.files(listing.file_of(item) for item in session.items)
         in_order = listing.in_order(session.items) - self.unsafe_files
-        records = listing.Listing(self.unsafe_files | in_order).describe(session.items)
+        described = listing.Listing(self.unsafe_files | in_order)
+        records = described.describe(session.items)
+        self.together = described.looks_around
         for record, item in zip(records, session.items):
             self.items[(record["id"], record["n"], record["file"])] = item
             self.items.setdefault((record["id"], record["n"]), item)
@@ -253,6 +257,8 @@ class Lister(object):
             facts["cold"] = bool(self.leftovers.conftest)
             facts["refusal"] = self.refusal and wire.clean(self.refusal)
             facts["variables"] = self.variables
+            if self.together and not facts["cold"]:
+                facts["apart"] = sorted(wire.clean(path) for path in self.unsafe_files)
         self.messages.send({"listed": facts})
         self.listed = True
 

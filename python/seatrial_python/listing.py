@@ -6,6 +6,8 @@ import os
 from seatrial_python import wire
 
 NARROWEST = "function"
+# Fixtures of these set up the same whatever is imported.
+BLIND = ("_pytest", "anyio", "pytest_asyncio", "xdist")
 WIDEST = "session"
 # Marks of tests that ask how earlier tests of their file ended: pytest-dependency, pytest-order, pytest's recipe of steps.
 IN_ORDER = ("dependency", "incremental", "order")
@@ -59,6 +61,12 @@ def wide_fixtures(item):
     return found
 
 
+def may_look_around(definition):
+    """Whether what a session's fixture sets up may depend on all that is imported by then."""
+    module = str(getattr(definition.func, "__module__", ""))
+    return definition.scope == WIDEST and module.partition(".")[0] not in BLIND
+
+
 def is_narrow(item, definition):
     """Whether a class's fixture is one of the item's own, because it stands in no class."""
     from _pytest.python import Class
@@ -94,6 +102,7 @@ class Listing(object):
         self.groups = {}
         self.kinds = {}
         self.lone = set()
+        self.looks_around = False
 
     def describe(self, items):
         """A list of records. `group` is found in a second walk: a later test may widen a file's group."""
@@ -114,6 +123,7 @@ class Listing(object):
         line = item.location[1]
         definitions = wide_fixtures(item)
         wide = self.is_wide(item, file, definitions)
+        self.looks_around = self.looks_around or any(may_look_around(definition) for definition in definitions)
         alone = item in self.lone and not definitions
         single = (alone or is_function(item)) and file not in self.whole_files
         told = {

@@ -138,6 +138,7 @@ class Warmer(object):
 
     def pytest_runtestloop(self, session):
         """Serves jobs until the channel is closed."""
+        contract.inherit_variables(self.findings.get("variables") or {})
         self.begin(session)
         self.serve()
         return True
@@ -145,7 +146,6 @@ class Warmer(object):
     def begin(self, session):
         """All that comes before the first job."""
         self.session = session
-        contract.inherit_variables(self.findings.get("variables") or {})
         self.directory = hazards.directory(self.directory)
         config = session.config
         self.sender = reports.Sender(config)
@@ -276,6 +276,10 @@ class Warmer(object):
     def module(self, file):
         """The items of a file by id, collected when first asked for; and what was wrong with it, or None."""
         if file not in self.modules:
+            apart = self.findings.pop("apart", None)
+            if apart is not None:
+                self.modules.update(self.collect_together(apart))
+        if file not in self.modules:
             self.modules[file] = self.collect(file)
             # Only now is the file's own folder in the search path, if pytest puts it there.
             self.imports = imports.repeat(self.imports)
@@ -287,6 +291,14 @@ class Warmer(object):
         found = self.collecting.collect(self.session, file)
         hazards.settle()
         return found
+
+    def collect_together(self, apart):
+        """Collects all files but some; what came of each. A session's fixture may ask for all that is imported: a database
+        has tables, a registry entries of all modules."""
+        self.wide.ran_user_code = True
+        found = self.collecting.collect_all(self.session, apart)
+        hazards.settle()
+        return {file: (items, None) for file, items in found.items()}
 
     def prepare(self, group):
         """Tears down and sets up around the first test of a fork; the lines that came of it."""
@@ -460,6 +472,10 @@ class Guest(Warmer):
 
     def settle(self):
         """The lister has done it: a look at all of its memory would copy that."""
+
+    def collect_together(self, apart):
+        """They were."""
+        return {}
 
     def collect(self, file):
         """A file that has been collected already."""

@@ -293,6 +293,7 @@ pub fn second_packet(nodes: &[Value], found: &ListedAll) -> Vec<u8> {
             "fixture_values": values(&found.fixtures),
             "environment": variables(&found.fixtures),
             "variables": found.variables,
+            "apart": found.apart,
         })
         .to_string()
     };

@@ -1,7 +1,7 @@
 //! What `seatrial pytest` lets share a process, and what comes of it.
 
 use super::pytest::{outcomes, pytest, python};
-use super::world;
+use super::{world, worlds};
 use seatrial_testkit::Ran;
 use std::collections::BTreeSet;
 
@@ -245,4 +245,35 @@ fn where_starts_are_costly_processes_live_longer() {
     let by: BTreeSet<String> = ended.iter().map(reason).collect();
     // With a quarter of a second for each there would be twelve.
     assert!(by.len() < 9, "{by:?}");
+}
+
+#[test]
+fn what_a_session_sets_up_sees_all_that_is_imported() {
+    for world in worlds() {
+        world.write("registry.py", "known = []\n");
+        // The first asks for an interpreter of its own in each slot, the second makes what a table for each model would be.
+        world.write(
+            "conftest.py",
+            "import pytest, registry\n# PYTEST_XDIST_WORKER\n\
+             @pytest.fixture(scope='session')\ndef tables(): return list(registry.known)\n",
+        );
+        for name in ["a", "b", "c", "d"] {
+            let text = format!(
+                "import registry\nregistry.known.append('{name}')\n\
+                 def test_it(tables): assert tables == ['a', 'b', 'c', 'd']\ndef test_other(): pass\n"
+            );
+            world.write(format!("test_{name}.py"), text);
+        }
+        for granularity in ["auto", "test"] {
+            let ran = pytest(&world, &["--granularity", granularity, "-k", "not other"]).exits(0);
+            assert_eq!(outcomes(&ran).len(), 4, "{ran:?}");
+        }
+        // One that leaves a thread stays out of their interpreters, and is no reason to do without the others.
+        world.write(
+            "test_e.py",
+            "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\ndef test_it(): pass\n",
+        );
+        let ran = pytest(&world, &[]).exits(0);
+        assert_eq!(outcomes(&ran).len(), 9, "{ran:?}");
+    }
 }
