@@ -19,6 +19,7 @@ import signal
 import sys
 import tempfile
 import time
+import types
 import warnings
 
 SIGNALS = [
@@ -40,6 +41,8 @@ NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep
 
 
 # As they are before tests put something else in their place, which is told by `os` in `PATCHED`.
+# What `vars` of a class has for its methods.
+METHODS = (types.FunctionType, classmethod, staticmethod, property)
 ENVIRONMENT, directory, status, listing = os.environ, os.getcwd, os.stat, os.listdir
 
 
@@ -68,6 +71,7 @@ class Checks(object):
         self.modules = []
         # The first places stand for what has no names.
         self.spaces = [(name, None, None) for name in HABITS]
+        self.cases = set()
         for name in PATCHED:
             patched = sys.modules.get(name)
             if patched is not None:
@@ -118,6 +122,8 @@ class Checks(object):
                 inside = vars(value)
                 self.spaces.append(("%s.%s" % (name, key), inside, dict(inside)))
                 count += len(inside)
+                if is_case(value):
+                    self.cases.add("%s.%s" % (name, key))
         return count
 
     def look(self):
@@ -179,6 +185,9 @@ class Checks(object):
         for place, (name, now, before) in enumerate(self.spaces, 1):
             if same(now, before) or (name in PATCHED and only_more(now, before)):
                 continue
+            if name in self.cases and are_own(now, before):
+                before.update(now)
+                continue
             grows = has_grown(now, before)
             if grows and name in self.caches:
                 before.update(now)
@@ -186,6 +195,12 @@ class Checks(object):
             self.grown = place if grows else 0
             return name
         return None
+
+
+def is_case(kind):
+    """Whether a class is one of unittest's."""
+    case = getattr(sys.modules.get("unittest.case"), "TestCase", None)
+    return case is not None and issubclass(kind, case)
 
 
 def descriptors():
@@ -213,13 +228,27 @@ def same(now, before):
 
 
 def has_grown(now, before):
-    """Whether a dict or set of a module, not the module itself, holds what it held, and more."""
+    """Whether a dict or set of a module holds what it held, and more; or whether in a module or class nothing but numbers
+    have grown, which count something."""
     if type(now) is set:
         return before <= now
-    if type(now) is not dict or "__name__" in now:
+    if type(now) is list or len(now) < len(before):
         return False
     nothing = object()
-    return all(now.get(key, nothing) is value for key, value in before.items())
+    changed = [(now.get(key, nothing), value) for key, value in before.items() if now.get(key, nothing) is not value]
+    if type(now) is dict and "__name__" not in now:
+        return not changed
+    return len(now) == len(before) and all(type(new) is type(old) is int and new > old for new, old in changed)
+
+
+def are_own(now, before):
+    """Whether no method of a class of unittest's has changed. What else it has, `setUpClass` and `setUp` give to its tests."""
+    nothing = object()
+    for name, value in before.items():
+        new = now.get(name, nothing)
+        if new is nothing or (new is not value and isinstance(value, METHODS)):
+            return False
+    return True
 
 
 def only_more(now, before):

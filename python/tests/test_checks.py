@@ -36,6 +36,18 @@ class CheckTest(OwnTemporary):
         return left[0] if left else None, len({end[0] for end in job.ended})
 
 
+class Cases(CheckTest):
+    """Classes of unittest's, and others."""
+
+    def test_attributes_of_a_case_are_its_own(self):
+        top = "import unittest\nclass Case(unittest.TestCase):\n    old = 1\n    def run(self): pass"
+        self.assertEqual(self.batch("Case.new = 1", top), (None, 1))
+        self.assertEqual(self.batch("Case.old = 2", top), (None, 1))
+        self.assertEqual(self.batch("del Case.old", top), ("test_a.Case", 2))
+        self.assertEqual(self.batch("Case.run = None", top), ("test_a.Case", 2))
+        self.assertEqual(self.batch("Case.new = 1", "class Case: old = 1"), ("test_a.Case", 2))
+
+
 class Caches(OwnTemporary):
     """What grows again and again."""
 
@@ -43,7 +55,7 @@ class Caches(OwnTemporary):
         """How many there were for 40 tests of which each does this once in its process."""
         root = self.project(test_a="""
             import pytest
-            CACHE, NAMES, LIST = {"n": None}, set(), []
+            CACHE, NAMES, LIST, COUNT = {"n": None}, set(), [], 0
             @pytest.mark.parametrize("n", range(40))
             def test_a(n): %s
         """ % statement)
@@ -62,6 +74,11 @@ class Caches(OwnTemporary):
         # A machine under load ends processes by the clock, too.
         self.assertLess(self.processes("CACHE.setdefault(n, n)"), 10)
         self.assertLess(self.processes("NAMES.add(n)"), 10)
+
+    def test_a_counter_is_known_after_a_while(self):
+        self.assertLess(self.processes("global COUNT; COUNT += 1"), 10)
+        self.assertEqual(self.processes("global COUNT; COUNT -= 1"), 40)
+        self.assertEqual(self.processes("global COUNT; COUNT += 1; LIST.append(n)"), 40)
 
     def test_what_is_always_left_open_is_known_after_a_while(self):
         self.assertLess(self.processes("import os; os.open('/dev/null', os.O_RDONLY)"), 10)
