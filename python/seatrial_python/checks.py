@@ -71,7 +71,7 @@ class Checks(object):
         self.modules = []
         # The first places stand for what has no names.
         self.spaces = [(name, None, None) for name in HABITS]
-        self.cases = set()
+        self.cases = {}
         for name in PATCHED:
             patched = sys.modules.get(name)
             if patched is not None:
@@ -85,12 +85,17 @@ class Checks(object):
             if id(module) not in seen and self.is_ours(module):
                 seen.add(id(module))
                 left -= self.keep(module)
+        self.numbers = [
+            "%s.%s" % (name, key) for name, space, before in self.spaces[len(HABITS):] if has_names(space)
+            for key, value in before.items() if type(value) is int
+        ]
 
     def note_growth(self, place):
         """A process has ended because a container has grown, or because descriptors or files were left. What is so again and
         again is a cache, or the project's way (event loops that nobody closes, reports): in plain pytest, too, all tests share
         it, and a test that fails after others runs again alone."""
-        name = self.spaces[place - 1][0]
+        names = [name for name, _, _ in self.spaces] + self.numbers
+        name = names[place - 1]
         self.growths[name] += 1
         if self.growths[name] >= CACHE:
             self.caches.add(name)
@@ -123,7 +128,7 @@ class Checks(object):
                 self.spaces.append(("%s.%s" % (name, key), inside, dict(inside)))
                 count += len(inside)
                 if is_case(value):
-                    self.cases.add("%s.%s" % (name, key))
+                    self.cases["%s.%s" % (name, key)] = value
         return count
 
     def look(self):
@@ -185,9 +190,17 @@ class Checks(object):
         for place, (name, now, before) in enumerate(self.spaces, 1):
             if same(now, before) or (name in PATCHED and only_more(now, before)):
                 continue
-            if name in self.cases and are_own(now, before):
+            if name in self.cases and are_own(self.cases[name], before):
                 before.update(now)
                 continue
+            counters = ["%s.%s" % (name, key) for key in counted(now, before)]
+            if counters:
+                new = [counter for counter in counters if counter not in self.caches]
+                if not new:
+                    before.update(now)
+                    continue
+                self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if len(new) == 1 else 0
+                return name
             grows = has_grown(now, before)
             if grows and name in self.caches:
                 before.update(now)
@@ -227,28 +240,48 @@ def same(now, before):
         return False
 
 
+def has_names(space):
+    """Whether it is a module's or a class's own, and not a container in one."""
+    return space is not None and type(space) not in CONTAINERS or type(space) is dict and "__name__" in space
+
+
 def has_grown(now, before):
-    """Whether a dict or set of a module holds what it held, and more; or whether in a module or class nothing but numbers
-    have grown, which count something."""
+    """Whether a dict or set of a module, not the module itself, holds what it held, and more."""
     if type(now) is set:
         return before <= now
-    if type(now) is list or len(now) < len(before):
+    if type(now) is not dict or "__name__" in now:
         return False
     nothing = object()
-    changed = [(now.get(key, nothing), value) for key, value in before.items() if now.get(key, nothing) is not value]
-    if type(now) is dict and "__name__" not in now:
-        return not changed
-    return len(now) == len(before) and all(type(new) is type(old) is int and new > old for new, old in changed)
+    return all(now.get(key, nothing) is value for key, value in before.items())
 
 
-def are_own(now, before):
-    """Whether no method of a class of unittest's has changed. What else it has, `setUpClass` and `setUp` give to its tests."""
+def counted(now, before):
+    """Names in a module or class that count something: numbers that have grown, if nothing else has changed."""
+    if not has_names(now) or len(now) != len(before):
+        return []
     nothing = object()
-    for name, value in before.items():
-        new = now.get(name, nothing)
-        if new is nothing or (new is not value and isinstance(value, METHODS)):
+    changed = [key for key, value in before.items() if now.get(key, nothing) is not value]
+    numbers = [key for key in changed if type(now.get(key)) is type(before[key]) is int and now[key] > before[key]]
+    return numbers if len(numbers) == len(changed) else []
+
+
+def are_own(case, before):
+    """Whether a class of unittest's has nothing new but what is no method. That `setUpClass` and `setUp` give to its tests."""
+    now, nothing = vars(case), object()
+    if any(name not in now for name in before):
+        return False
+    for name, value in now.items():
+        if value is before.get(name, nothing):
+            continue
+        inherited = [vars(base).get(name) for base in case.__mro__[1:]]
+        if any(is_method(one) for one in [value, before.get(name)] + inherited):
             return False
     return True
+
+
+def is_method(value):
+    """Whether an attribute of a class is called, and no class."""
+    return isinstance(value, METHODS) or (callable(value) and not isinstance(value, type))
 
 
 def only_more(now, before):

@@ -1,11 +1,16 @@
 """Collects one file at a time in a session that goes on, so that later files do not disturb what stands."""
 
 import os
+import time
 
 from seatrial_python import listing, wire
 
 # What is wanted when it is all.
 ALL = ""
+# Seconds between two words of progress.
+PROGRESS = 0.5
+# Before tests put something else in its place.
+monotonic = time.monotonic
 
 
 class Collecting(object):
@@ -15,6 +20,7 @@ class Collecting(object):
         self.wanted = None
         # Files that are not to be collected with all others.
         self.apart = frozenset()
+        self.progress, self.next = None, 0.0
         self.directories = {}
         self.trouble = []
         self.found = []
@@ -64,6 +70,9 @@ class Collecting(object):
 
     def pytest_collectreport(self, report):
         """Keeps what went wrong."""
+        if self.wanted == ALL and monotonic() > self.next:
+            self.next = monotonic() + PROGRESS
+            self.progress()
         if report.failed:
             self.trouble.append(str(getattr(report, "longreprtext", "") or report.longrepr))
 
@@ -74,13 +83,14 @@ class Collecting(object):
             return None, "\n".join(self.trouble)
         return index(item for item in items if listing.file_of(item) == file), None
 
-    def collect_all(self, session, apart):
+    def collect_all(self, session, apart, progress):
         """The items of all files by id, by file, as pytest itself would collect them, without those that are to be collected
-        `apart`. Nothing when anything is wrong: that is found out file by file."""
-        self.apart = frozenset(apart)
+        `apart`. Nothing when anything is wrong: that is found out file by file. `progress` is called now and then, and at the end."""
+        self.apart, self.progress, self.next = frozenset(apart), progress, monotonic() + PROGRESS
         files = {}
         for item in self.run(session, ALL):
             files.setdefault(listing.file_of(item), []).append(item)
+        progress()
         return {} if self.trouble else {file: index(items) for file, items in files.items()}
 
     def run(self, session, wanted):

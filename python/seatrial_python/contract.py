@@ -120,14 +120,24 @@ def added_variables(before):
     return {name: value for name, value in added.items() if wire.clean(value) == value and len(name + value) < VARIABLE}
 
 
-def inherit_variables(variables):
+def temporary_folders(variables):
+    """Directories among the values, of those for temporary files."""
+    return [value for value in variables.values() if os.path.dirname(value) == tempfile.gettempdir() and os.path.isdir(value)]
+
+
+def inherit_variables(variables, folders):
     """In a worker, behind its own start: those that it has not set itself, with the directories that they name, for its
     `/tmp` is another. Not before its start: what the controller has started is often out of reach here."""
     for name, value in variables.items():
-        if name not in os.environ:
-            os.environ[name] = value
-            if os.path.dirname(value) == tempfile.gettempdir():
-                os.makedirs(value, exist_ok=True)
+        if name in os.environ:
+            continue
+        os.environ[name] = value
+        if value in folders:
+            try:
+                os.makedirs(value)
+            except OSError:
+                # It is there, or cannot be: whoever uses it will say so.
+                continue
 
 
 def workers_left(config):

@@ -91,6 +91,7 @@ class Lister(object):
         self.variables = {}
         # Whether a session's fixture may depend on all that is imported.
         self.together = False
+        self.session = None
         self.stepwise = None
         self.snapshots = None
         for name in ("pytest_cmdline_main", "pytest_runtestloop", "pytest_sessionfinish", "pytest_make_collect_report",
@@ -232,6 +233,7 @@ class Lister(object):
         described = listing.Listing(self.unsafe_files | in_order)
         records = described.describe(session.items)
         self.together = described.looks_around
+        self.session = session
         for record, item in zip(records, session.items):
             self.items[(record["id"], record["n"], record["file"])] = item
             self.items.setdefault((record["id"], record["n"]), item)
@@ -257,8 +259,12 @@ class Lister(object):
             facts["cold"] = bool(self.leftovers.conftest)
             facts["refusal"] = self.refusal and wire.clean(self.refusal)
             facts["variables"] = self.variables
-            if self.together and not facts["cold"]:
-                facts["apart"] = sorted(wire.clean(path) for path in self.unsafe_files)
+            facts["folders"] = contract.temporary_folders(self.variables)
+            apart = self.leftovers.files(self.unsafe_files.union(self.leftovers.imported))
+            named = {str(path) for path in getattr(self.session, "_initialpaths", ())}
+            # A file that is an argument cannot be left out.
+            if self.together and not facts["cold"] and not apart & named:
+                facts["apart"] = sorted(wire.clean(path) for path in apart)
         self.messages.send({"listed": facts})
         self.listed = True
 

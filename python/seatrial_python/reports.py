@@ -9,6 +9,9 @@ import warnings
 
 from seatrial_python import wire
 
+# What of a report's duration was spent on set-ups that others share.
+SET_UP = "seatrial_set_up"
+
 
 def serialise(config, report):
     """The report as plain data, by pytest's own hook, so that plug-ins' reports go the same way."""
@@ -17,6 +20,7 @@ def serialise(config, report):
 
 def revive(config, data):
     """The report again. JSON knows no tuples: where pytest means tuples, they are made again."""
+    data.pop(SET_UP, None)
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
     if report is None:
         return None
@@ -172,6 +176,8 @@ class Sender(object):
         data = serialise(self.config, report)
         if self.took and getattr(report, "when", None) == "setup":
             data["duration"] = data.get("duration", 0.0) + self.took
+            # To be told from the test's own.
+            data[SET_UP] = self.took
             self.took = 0.0
         self.lines.add({"test": self.position, "report": data})
         if report.outcome == "failed":

@@ -138,7 +138,7 @@ class Warmer(object):
 
     def pytest_runtestloop(self, session):
         """Serves jobs until the channel is closed."""
-        contract.inherit_variables(self.findings.get("variables") or {})
+        contract.inherit_variables(self.findings.get("variables") or {}, self.findings.get("folders") or ())
         self.begin(session)
         self.serve()
         return True
@@ -209,6 +209,7 @@ class Warmer(object):
         if payload.get("fresh"):
             # What is collected there may want its fixture too.
             self.resident.end()
+            self.sender.took = 0.0
             status = self.forks.run_file(payload)
         else:
             status = self.run_tests(self.found(payload, tests), payload)
@@ -279,6 +280,7 @@ class Warmer(object):
             apart = self.findings.pop("apart", None)
             if apart is not None:
                 self.modules.update(self.collect_together(apart))
+                self.imports = imports.repeat(self.imports)
         if file not in self.modules:
             self.modules[file] = self.collect(file)
             # Only now is the file's own folder in the search path, if pytest puts it there.
@@ -296,7 +298,8 @@ class Warmer(object):
         """Collects all files but some; what came of each. A session's fixture may ask for all that is imported: a database
         has tables, a registry entries of all modules."""
         self.wide.ran_user_code = True
-        found = self.collecting.collect_all(self.session, apart)
+        # A time limit is not for all files together.
+        found = self.collecting.collect_all(self.session, apart, lambda: self.channel.send("collects"))
         hazards.settle()
         return {file: (items, None) for file, items in found.items()}
 

@@ -45,6 +45,8 @@ class Cases(CheckTest):
         self.assertEqual(self.batch("Case.old = 2", top), (None, 1))
         self.assertEqual(self.batch("del Case.old", top), ("test_a.Case", 2))
         self.assertEqual(self.batch("Case.run = None", top), ("test_a.Case", 2))
+        self.assertEqual(self.batch("Case.setUp = lambda self: None", top), ("test_a.Case", 2))
+        self.assertEqual(self.batch("Case.setUp = 1", top), ("test_a.Case", 2))
         self.assertEqual(self.batch("Case.new = 1", "class Case: old = 1"), ("test_a.Case", 2))
 
 
@@ -55,7 +57,7 @@ class Caches(OwnTemporary):
         """How many there were for 40 tests of which each does this once in its process."""
         root = self.project(test_a="""
             import pytest
-            CACHE, NAMES, LIST, COUNT = {"n": None}, set(), [], 0
+            CACHE, NAMES, LIST, COUNT, OTHER = {"n": None}, set(), [], 0, 0
             @pytest.mark.parametrize("n", range(40))
             def test_a(n): %s
         """ % statement)
@@ -78,6 +80,8 @@ class Caches(OwnTemporary):
     def test_a_counter_is_known_after_a_while(self):
         self.assertLess(self.processes("global COUNT; COUNT += 1"), 10)
         self.assertEqual(self.processes("global COUNT; COUNT -= 1"), 40)
+        # By the time that one is known, the other is not.
+        self.assertGreater(self.processes("global COUNT, OTHER; COUNT += 1; OTHER += n > 19"), 5)
         self.assertEqual(self.processes("global COUNT; COUNT += 1; LIST.append(n)"), 40)
 
     def test_what_is_always_left_open_is_known_after_a_while(self):

@@ -282,23 +282,30 @@ impl FirstPacket<'_> {
 
 /// A warmer's second packet, with what the lister has found out: what plug-ins hand to the worker of each slot (a warmer
 /// knows its slot's number from `SEATRIAL_SLOT`), fixtures for the whole run with the variables that tell them, the
-/// variables that plug-ins have set, and the modules that the collection has imported, if there is room.
+/// variables that plug-ins have set, and the modules that the collection has imported. What there is no room for stays away.
 #[must_use]
 pub fn second_packet(nodes: &[Value], found: &ListedAll) -> Vec<u8> {
-    let packet = |imports: &[String]| {
-        json!({
-            "nodes": nodes,
-            "cold": found.cold,
-            "imports": imports,
-            "fixture_values": values(&found.fixtures),
-            "environment": variables(&found.fixtures),
-            "variables": found.variables,
-            "apart": found.apart,
-        })
-        .to_string()
-    };
-    let all = packet(&found.imports);
-    if all.len() > MAX_FIRST_PACKET { packet(&[]) } else { all }.into_bytes()
+    let mut packet = json!({
+        "nodes": nodes,
+        "cold": found.cold,
+        "fixture_values": values(&found.fixtures),
+        "environment": variables(&found.fixtures),
+    });
+    let wanted = [
+        json!({"variables": found.variables, "folders": found.folders}),
+        json!({"apart": found.apart}),
+        json!({"imports": found.imports}),
+    ];
+    for more in wanted {
+        let mut longer = packet.clone();
+        if let (Some(all), Value::Object(more)) = (longer.as_object_mut(), more) {
+            all.extend(more);
+        }
+        if longer.to_string().len() <= MAX_FIRST_PACKET {
+            packet = longer;
+        }
+    }
+    packet.to_string().into_bytes()
 }
 
 /// The payload of the job that a warm interpreter gets when all others are over: it tears down whatever it has set up.

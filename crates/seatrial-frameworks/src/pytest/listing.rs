@@ -145,6 +145,9 @@ pub struct ListedAll {
     /// Environment variables that plug-ins have set at the start of the lister's session.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// Directories for temporary files among their values.
+    #[serde(default)]
+    pub folders: Vec<String>,
     /// All files are to be collected before the first test, but these, for what their import leaves no fork inherits.
     #[serde(default)]
     pub apart: Option<Vec<String>>,

@@ -272,6 +272,10 @@ impl Zygote {
         };
         running.heard = true;
         let good = match Word::read(&packet[..length]) {
+            Some(Word::Collects) if running.test.is_none() => {
+                self.answer_went_on(running.job.tag);
+                true
+            }
             Some(Word::Keep) if running.test.is_none() => self.keep() && self.tell_warmer(b"kept"),
             Some(Word::Stay) if running.test.is_none() => {
                 self.stay(true);
@@ -305,7 +309,8 @@ impl Zygote {
             }
             Some(Word::Done(status)) => return self.done(running, status),
             Some(
-                Word::Keep
+                Word::Collects
+                | Word::Keep
                 | Word::Stay
                 | Word::Forked(_)
                 | Word::Ended { .. }

@@ -10,6 +10,8 @@ pub(super) const LONGEST: usize = 256;
 pub(super) enum Word {
     /// An invited one is here, under this number.
     Arrived(i32),
+    /// It has got on with a collection that comes before tests.
+    Collects,
     /// User code has run outside of a test.
     Keep,
     /// The same, and it holds files open that tests are to find: until the next `keep`, what tests write is not thrown away.
@@ -34,6 +36,7 @@ impl Word {
         let micros = |at: usize| Some(Duration::from_micros(u64::try_from(*numbers.get(at)?).ok()?));
         match (word, numbers.len()) {
             ("arrived", 1) => number(0).filter(|pid| *pid > 1).map(Self::Arrived),
+            ("collects", 0) => Some(Self::Collects),
             ("keep", 0) => Some(Self::Keep),
             ("stay", 0) => Some(Self::Stay),
             ("forked", 1) => number(0).filter(|pid| *pid > 1).map(Self::Forked),

@@ -268,12 +268,37 @@ fn what_a_session_sets_up_sees_all_that_is_imported() {
             let ran = pytest(&world, &["--granularity", granularity, "-k", "not other"]).exits(0);
             assert_eq!(outcomes(&ran).len(), 4, "{ran:?}");
         }
-        // One that leaves a thread stays out of their interpreters, and is no reason to do without the others.
+        // One that leaves a thread stays out of their interpreters, whoever asks for it, and is no reason to do without the others.
         world.write(
-            "test_e.py",
-            "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\ndef test_it(): pass\n",
+            "running.py",
+            "import threading, time\nTHREAD = threading.Thread(target=time.sleep, args=(1000,), daemon=True)\nTHREAD.start()\n",
         );
-        let ran = pytest(&world, &[]).exits(0);
-        assert_eq!(outcomes(&ran).len(), 9, "{ran:?}");
+        for name in ["e", "f"] {
+            let text = "import running\ndef test_runs(): assert running.THREAD.is_alive()\n";
+            world.write(format!("test_{name}.py"), text);
+        }
+        for (args, tests) in [
+            (vec![], 10),
+            (vec!["-k", "test_a or test_e"], 3),
+            (vec!["test_e.py", "test_a.py", "-k", "other or runs"], 2),
+        ] {
+            let ran = pytest(&world, &args).exits(0);
+            assert_eq!(outcomes(&ran).len(), tests, "{args:?}: {ran:?}");
+        }
     }
+}
+
+#[test]
+fn a_time_limit_is_not_for_the_collection_of_all_files() {
+    let world = world();
+    world.write(
+        "conftest.py",
+        "import pytest\n# PYTEST_XDIST_WORKER\n@pytest.fixture(scope='session')\ndef wide(): pass\n",
+    );
+    for number in 0..8 {
+        let text = "import time\ntime.sleep(0.6)\ndef test_it(wide): pass\n";
+        world.write(format!("test_{number}.py"), text);
+    }
+    let ran = pytest(&world, &["--timeout", "3s", "-n", "1"]).exits(0);
+    assert_eq!(outcomes(&ran).len(), 8, "{ran:?}");
 }

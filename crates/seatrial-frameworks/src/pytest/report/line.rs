@@ -97,6 +97,9 @@ pub struct Report {
     pub(super) sections: Vec<(String, Value)>,
     #[serde(default)]
     duration: Value,
+    /// What of it was spent on set-ups that other tests share.
+    #[serde(default)]
+    seatrial_set_up: Value,
     #[serde(default)]
     wasxfail: Option<Value>,
     /// Which try this is, from 0: pytest-rerunfailures' word.
@@ -154,10 +157,12 @@ impl Report {
         self.rerun.as_u64()
     }
 
-    /// Seconds that it took.
+    /// Seconds that it took, without set-ups that other tests share.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.duration.as_f64().filter(|seconds| seconds.is_finite() && *seconds >= 0.0).unwrap_or_default()
+        let shared = self.seatrial_set_up.as_f64().unwrap_or_default();
+        let own = self.duration.as_f64().map(|seconds| seconds - shared);
+        own.filter(|seconds| seconds.is_finite() && *seconds >= 0.0).unwrap_or_default()
     }
 
     /// The headline that pytest puts above a failure: the test's name within its file, and which subtest.
