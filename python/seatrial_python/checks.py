@@ -40,9 +40,9 @@ CONTAINERS = (dict, list, set)
 NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
 
-# As they are before tests put something else in their place, which is told by `os` in `PATCHED`.
 # What `vars` of a class has for its methods.
 METHODS = (types.FunctionType, classmethod, staticmethod, property)
+# As they are before tests put something else in their place, which is told by `os` in `PATCHED`.
 ENVIRONMENT, directory, status, listing = os.environ, os.getcwd, os.stat, os.listdir
 
 
@@ -199,7 +199,9 @@ class Checks(object):
                 if not new:
                     before.update(now)
                     continue
-                self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if len(new) == 1 else 0
+                # One that has come since the picture has no place.
+                known = len(new) == 1 and new[0] in self.numbers
+                self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if known else 0
                 return name
             grows = has_grown(now, before)
             if grows and name in self.caches:

@@ -1,4 +1,4 @@
-"""Collects one file at a time in a session that goes on, so that later files do not disturb what stands."""
+"""Collects one file at a time, or all together, in a session that goes on, so that later files do not disturb what stands."""
 
 import os
 import time

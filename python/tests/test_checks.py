@@ -84,6 +84,10 @@ class Caches(OwnTemporary):
         self.assertGreater(self.processes("global COUNT, OTHER; COUNT += 1; OTHER += n > 19"), 5)
         self.assertEqual(self.processes("global COUNT; COUNT += 1; LIST.append(n)"), 40)
 
+    def test_a_number_that_is_new_in_a_patched_module_may_grow(self):
+        statement = "import os; os.FOO = getattr(os, 'FOO', 0) + 1"
+        self.assertGreater(self.processes(statement), 1)
+
     def test_what_is_always_left_open_is_known_after_a_while(self):
         self.assertLess(self.processes("import os; os.open('/dev/null', os.O_RDONLY)"), 10)
         self.assertEqual(self.processes("import os; os.open('/dev/null', os.O_RDONLY); os.environ['N'] = str(n)"), 40)
