@@ -22,6 +22,8 @@ import time
 import types
 import warnings
 
+from seatrial_python import versions
+
 SIGNALS = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGCHLD", "SIGUSR1", "SIGUSR2", "SIGPIPE")
@@ -85,10 +87,17 @@ class Checks(object):
             if id(module) not in seen and self.is_ours(module):
                 seen.add(id(module))
                 left -= self.keep(module)
+        self.readers = [versions.of(now) if now is not None else None for _, now, _ in self.spaces]
+        self.modules_reader = versions.of(sys.modules)
+        self.versions = self.read()
         self.numbers = [
             "%s.%s" % (name, key) for name, space, before in self.spaces[len(HABITS):] if has_names(space)
             for key, value in before.items() if type(value) is int
         ]
+
+    def read(self):
+        """The versions of `sys.modules` and of all spaces, None where there is none."""
+        return [reader and reader.value for reader in [self.modules_reader] + self.readers]
 
     def note_growth(self, place):
         """A process has ended because a container has grown, or because descriptors or files were left. What is so again and
@@ -167,8 +176,8 @@ class Checks(object):
             self.stamp, self.names = stamp, sorted(listing(self.temporary))
         return self.names
 
-    def change(self):
-        """What has changed, in words, or None."""
+    def change(self, own=None):
+        """What has changed, in words, or None. `own`: a class whose attributes are its own business now."""
         facts = self.look()
         if facts["threads"] > self.facts["threads"]:
             # One that was joined may still be on its way out.
@@ -181,35 +190,43 @@ class Checks(object):
                 self.grown = 1 + HABITS.index(new[0]) if len(new) == 1 and more(new[0], facts, self.facts) else 0
                 return ", ".join(changed)
             self.facts = facts
-        # Modules that nobody patches are only counted: to look at each would copy the page that it lies on.
-        if len(sys.modules) < self.loaded:
-            return "sys.modules"
-        for name, module in self.modules:
-            if sys.modules.get(name) is not module:
+        before, self.versions = self.versions, self.read()
+        if before[0] is None or before[0] != self.versions[0]:
+            # Modules that nobody patches are only counted: to look at each would copy the page that it lies on.
+            if len(sys.modules) < self.loaded:
                 return "sys.modules"
-        for place, (name, now, before) in enumerate(self.spaces, 1):
-            if same(now, before) or (name in PATCHED and only_more(now, before)):
-                continue
-            if name in self.cases and are_own(self.cases[name], before):
-                before.update(now)
-                continue
-            counters = ["%s.%s" % (name, key) for key in counted(now, before)]
-            if counters:
-                new = [counter for counter in counters if counter not in self.caches]
-                if not new:
-                    before.update(now)
-                    continue
-                # One that has come since the picture has no place.
-                known = len(new) == 1 and new[0] in self.numbers
-                self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if known else 0
-                return name
-            grows = has_grown(now, before)
-            if grows and name in self.caches:
-                before.update(now)
-                continue
-            self.grown = place if grows else 0
-            return name
+            for name, module in self.modules:
+                if sys.modules.get(name) is not module:
+                    return "sys.modules"
+        for place, (old, new) in enumerate(zip(before[1:], self.versions[1:])):
+            if (new is None or new != old) and self.differs(place, own):
+                return self.spaces[place][0]
         return None
+
+    def differs(self, place, own):
+        """Whether a space has changed in a way that counts. `own`: as for `change`. Anything else is known from now on."""
+        name, now, before = self.spaces[place]
+        if same(now, before):
+            return False
+        if name in PATCHED and only_more(now, before) or has_names(now) and only_imports(name, now, before):
+            return False
+        if own is not None and name == "%s.%s" % (own.__module__, own.__name__) or name in self.cases and are_own(self.cases[name], before):
+            before.update(now)
+            return False
+        counters = ["%s.%s" % (name, key) for key in counted(now, before)]
+        if counters:
+            new = [counter for counter in counters if counter not in self.caches]
+            # One that has come since the picture has no place.
+            known = len(new) == 1 and new[0] in self.numbers
+            self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if known else 0
+            before.update(now)
+            return bool(new)
+        grows = has_grown(now, before)
+        if grows and name in self.caches:
+            before.update(now)
+            return False
+        self.grown = place + 1 if grows else 0
+        return True
 
 
 def is_case(kind):
@@ -292,6 +309,14 @@ def only_more(now, before):
         return False
     before.update(now)
     return True
+
+
+def only_imports(package, now, before):
+    """Whether nothing has come but names of modules in a package, which somebody has imported. They are known from now on."""
+    new = [key for key in now if key not in before]
+    if any(sys.modules.get(package + "." + key, package) is not now[key] for key in new):
+        return False
+    return only_more(now, before)
 
 
 def umask():

@@ -22,7 +22,7 @@ WORK = 0.25
 WAIT = 1.0
 # Seconds from which on it is too much to set wide fixtures up in each fork.
 COSTLY = 0.02
-WORD = struct.Struct("=?I???dI")
+WORD = struct.Struct("=?I???dI?")
 # Before tests put something else in their place.
 own_number, change_directory = os.getpid, os.chdir
 
@@ -35,8 +35,8 @@ class Forks(object):
         self.channel = warmer.channel
         # Shared with the test's process, which sets it at its own end, for an exit status can be anybody's: whether it
         # is over, how many of its tests have run, whether one has failed, whether its session is to end, and whether
-        # wide fixtures have taken long in it; the seconds of processor time at the end of its first test; and
-        # which container has grown, if that was the reason of its end.
+        # wide fixtures have taken long in it; the seconds of processor time at the end of its first test; which
+        # container has grown, if that was the reason of its end; and whether the set-up of the next test's class was.
         self.word = mmap.mmap(-1, WORD.size)
         # Seconds of processor time of all processes since somebody set this to 0.
         self.used = 0.0
@@ -62,7 +62,7 @@ class Forks(object):
 
     def result(self, group):
         """What the process has said of these tests: how many have run, and whether one has failed."""
-        over, ran, failed, self.stopped, costly, _, grown = WORD.unpack(self.word[:])
+        over, ran, failed, self.stopped, costly, _, grown, self.refused = WORD.unpack(self.word[:])
         if not over and len(group) == 1:
             # It may have taken its first line along: then nobody would know whose death this was.
             self.warmer.tell([{"test": group[0][0], "start": True}])
@@ -141,7 +141,7 @@ class Forks(object):
 
     def say_nothing(self):
         """As long as the process says nothing else."""
-        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0, 0)
+        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0, 0, False)
 
     def is_over(self):
         """Whether the process has said that it came to its own end."""
@@ -152,7 +152,7 @@ class Forks(object):
         wide = self.warmer.wide
         costly = getattr(wide, "spent", 0.0) > COSTLY
         grown = getattr(getattr(self.warmer, "checks", None), "grown", 0)
-        self.word[:] = WORD.pack(True, ran, failed, self.stopped, costly, self.first, grown)
+        self.word[:] = WORD.pack(True, ran, failed, self.stopped, costly, self.first, grown, self.refused)
 
     def settle(self, lines):
         """Makes the process the test's own."""
@@ -180,6 +180,7 @@ class Forks(object):
     def begin(self):
         """From here on this process is a test's."""
         self.begun = []
+        self.refused = False
         self.process = own_number()
 
     def run_here(self, payload, lines):
@@ -203,12 +204,16 @@ class Forks(object):
         """Pytest's own protocol for each item. A checked batch ends early: before a test that would meet what another
         has left, after a failure, and when it has taken its time."""
         sender = self.warmer.sender
-        checked = checked and len(group) > 1
+        classes = self.warmer.classes
+        checked = checked and (len(group) > 1 or classes.inside(group[0][1]) is not None)
+        until = None
         if checked:
-            until = None
             self.warmer.checks.begin()
         for number, (place, item) in enumerate(group):
             sender.begin(lines, place)
+            if not self.enter(item):
+                self.ending = None
+                break
             following = group[number + 1][1] if number + 1 < len(group) else None
             start = {"test": place, "start": True}
             if checked and number:
@@ -228,7 +233,9 @@ class Forks(object):
                 break
             if checked and number == 0:
                 until = (time.process_time() + WORK, time.monotonic() + WAIT)
-            if self.stopped or checked and (sender.failed or self.must_end(until)):
+            # Once begun, a class is to come to its end here.
+            limit = until if classes.inside(following) is not self.entered or self.entered is None else None
+            if self.stopped or checked and (sender.failed or self.must_end(limit)):
                 self.tear_down(item, lines)
                 break
             lines.add(self.ending)
@@ -241,6 +248,8 @@ class Forks(object):
         self.tell_stop(item.session, place, lines)
 
     ran = 0
+    entered = None
+    refused = False
     first = 0.0
     failed = False
     ending = None
@@ -254,9 +263,28 @@ class Forks(object):
                 self.stopped = True
                 lines.add({"test": place, name: str(reason)})
 
+    def enter(self, item):
+        """Sets up what is set up for the item's class, if that is done here: whether the item may run here."""
+        warmer = self.warmer
+        node = warmer.classes.inside(item)
+        if node is None or node is self.entered:
+            return True
+        warmer.wide.took = 0.0
+        if not warmer.wide.prepare(item):
+            return True
+        self.entered = node
+        warmer.sender.took = warmer.wide.took
+        if warmer.checks.change(node.obj) is None:
+            return True
+        warmer.wide.tear_down(item, None)
+        self.refused = True
+        return False
+
     def must_end(self, until):
-        """Whether the batch ends here; what a test has changed is told."""
-        if time.process_time() > until[0] or time.monotonic() > until[1]:
+        """Whether the batch ends here; what a test has changed is told. `until`: its times, if it may end by them here."""
+        if until is None:
+            pass
+        elif time.process_time() > until[0] or time.monotonic() > until[1]:
             return True
         change = self.warmer.checks.change()
         if change is not None:

@@ -6,6 +6,8 @@ import os
 from seatrial_python import wire
 
 NARROWEST = "function"
+# Where classes are left out of account.
+ACROSS, OWN = "across", "own"
 # Fixtures of these set up the same whatever is imported.
 BLIND = ("_pytest", "anyio", "pytest_asyncio", "xdist")
 WIDEST = "session"
@@ -29,11 +31,18 @@ def file_of(item):
     return path_of(item.getparent(File) or item)
 
 
+def module_of(item):
+    """The Python file in which the item stands, or None."""
+    from _pytest.python import Module
+
+    return item.getparent(Module)
+
+
 def is_function(item):
     """Whether the item is a Python test, which can be run alone in a fork of its collected module."""
-    from _pytest.python import Function, Module
+    from _pytest.python import Function
 
-    module = item.getparent(Module)
+    module = module_of(item)
     return isinstance(item, Function) and module is not None and path_of(module) == path_of(item)
 
 
@@ -72,6 +81,17 @@ def is_narrow(item, definition):
     from _pytest.python import Class
 
     return definition.scope == "class" and item.getparent(Class) is None
+
+
+def own_class(item):
+    """The class for which fixtures are set up before the item and torn down behind its last test; None without any, or
+    where classes stand in one another."""
+    from _pytest.python import Class, Module
+
+    node = item.getparent(Class)
+    if node is None or not isinstance(node.parent, Module):
+        return None
+    return node if any(definition.scope == "class" for definition in wide_fixtures(item)) else None
 
 
 def package_of(item, definition):
@@ -137,7 +157,25 @@ class Listing(object):
         }
         if single and alone:
             told["alone"] = True
+        if single and wide:
+            told.update(self.across(item, definitions))
         return told
+
+    def across(self, item, definitions):
+        """`wider`: what `kind` is, without what is set up for classes. `own`: the class, if something is set up for it."""
+        from _pytest.python import Class
+
+        node = own_class(item)
+        if node is not None:
+            definitions = [definition for definition in definitions if definition.scope != "class"]
+            told = {"own": self.kinds.setdefault((OWN, node), len(self.kinds))}
+        elif item.getparent(Class) is None:
+            told = {}
+        else:
+            return {}
+        params = getattr(getattr(item, "callspec", None), "indices", {})
+        key = (ACROSS, tuple((definition, params.get(definition.argname)) for definition in definitions))
+        return dict(told, wider=self.kinds.setdefault(key, len(self.kinds)))
 
     def kind(self, item, wide, definitions):
         """A number that tests have in common for which the same wide set-ups are made, once, before they run."""

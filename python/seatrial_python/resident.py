@@ -61,7 +61,7 @@ class Resident(object):
         else:
             warmer.channel.send("forked", self.pid)
         self.item = item
-        question = {"set": warmer.set, "place": place, "test": test}
+        question = {"set": warmer.set, "place": place, "test": test, "enters": warm and warmer.classes.inside(item) is not None}
         if warm:
             question["life"] = side.starts.life()
         before = side.used
@@ -265,18 +265,24 @@ class Inside(object):
         start = {"test": place, "start": True}
         if self.count:
             start["before"] = self.count
-        lines.add(start)
         self.forks.stopped = False
         item, wrong = warmer.find(question["test"])
         if wrong is not None:
+            lines.add(start)
             lines.add(dict(wrong, test=place))
             self.forks.say_over(1, False)
             return
         self.part(item, lines)
+        warmer.sender.begin(lines, place)
+        warmer.classes.only(item, question["enters"])
+        if not self.forks.enter(item):
+            self.over = True
+            self.forks.say_over(0, False)
+            return
+        lines.add(start)
         lines.keep()
         self.item = item
         self.count += 1
-        warmer.sender.begin(lines, place)
         item.ihook.pytest_runtest_protocol(item=item, nextitem=Following(item, len(item.listchain()) - 1))
         self.forks.after(item, place, lines)
         end = {"test": place, "end": True}

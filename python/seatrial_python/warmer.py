@@ -9,8 +9,9 @@ import os
 import sys
 import time
 
-from seatrial_python import capture, checks, cold, collecting, contract, coverage_share, facts, forks, hazards, imports
-from seatrial_python import listing, randomness, reports, resident, run_fixtures, spare, terminal, warm_up, wide, wire
+from seatrial_python import capture, checks, classes, cold, collecting, contract, coverage_share, facts, forks, hazards
+from seatrial_python import imports, listing, randomness, reports, resident, run_fixtures, spare, terminal, warm_up, wide
+from seatrial_python import wire
 
 LATE = "late"
 # Seconds of processor and of wall time after which a job ends that another slot may share: that one may have nothing
@@ -165,6 +166,7 @@ class Warmer(object):
         self.checks = checks.Checks(str(getattr(config, "rootpath", None) or config.rootdir))
         self.forks = forks.Forks(self)
         self.resident = resident.Resident(self)
+        self.classes = classes.Classes()
         self.wide.ran_user_code = True
 
     def spare(self):
@@ -210,6 +212,7 @@ class Warmer(object):
             # What is collected there may want its fixture too.
             self.resident.end()
             self.sender.took = 0.0
+            self.classes.begin([])
             status = self.forks.run_file(payload)
         else:
             status = self.run_tests(self.found(payload, tests), payload)
@@ -247,9 +250,14 @@ class Warmer(object):
         status = 0
         if not found:
             self.keep()
+        self.classes.begin([item for _, item in found] if checked else [])
         while found:
             group = found[:forks.TESTS if checked else None] if batch else found[:1]
+            group = self.classes.group(group, self.resident.warm)
             status, ran, failed = self.run_group(group, payload)
+            self.classes.ran(group[ran - 1][1] if ran else None, group[ran][1] if ran < len(group) else None, self.forks.refused)
+            if self.forks.refused and not ran:
+                continue
             long = self.forks.used > WORK or time.monotonic() > until
             if status != 0 or not ran or self.forks.stopped or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break
@@ -315,7 +323,7 @@ class Warmer(object):
             group = []
         for _, item in group:
             if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
-                self.wide.prepare(item)
+                self.wide.prepare(item, self.classes.inside(item) is None)
             else:
                 self.wide.renew(item)
         if self.wide.ran_user_code:

@@ -125,10 +125,11 @@ class Wide(object):
             return
         begun = monotonic()
         if self.in_test:
-            before = self.spent
+            before, took = self.spent, self.took
             yield
             # Those that it has asked for are in it.
             self.spent = before + monotonic() - begun
+            self.took = took + monotonic() - begun
             return
         self.ran_user_code = True
         self.ready.append(fixturedef)
@@ -180,29 +181,33 @@ class Wide(object):
 
     # -- before a test
 
-    def prepare(self, item):
-        """Sets up what the item needs, wider than a function. Its failures are kept by pytest for the test."""
+    def prepare(self, item, for_class=True):
+        """Sets up what the item needs, wider than a function, or only wider than a class. Its failures are kept by pytest
+        for the test. Whether it is set up now."""
         definitions = listing.wide_fixtures(item)
+        if not for_class:
+            definitions = [definition for definition in definitions if definition.scope != "class"]
         stack = Stack(self.session)
         if not definitions and not self.ready and self.last is None:
-            return
+            return False
         self.last = item
         if not definitions or skipped(item):
-            return
+            return False
         if not hasattr(getattr(item, "_request", None), "_get_active_fixturedef"):
-            return
+            return False
         self.renew(item)
         self.asked.add(item)
         if all(self.is_set_up(definition, item) for definition in definitions):
-            return
+            return True
         with catching(item), self.acting(item, "setup"):
             try:
-                stack.set_up(item.parent)
+                stack.set_up(item.parent if for_class else listing.module_of(item))
             except BaseException:
                 # The collector keeps the error and raises it again in the test's process.
-                return
+                return True
             with stack.active(item):
                 self.set_up(item, definitions)
+        return True
 
     def renew(self, item):
         """Lets an item forget what was set up for it in an earlier run, and may have been torn down since."""

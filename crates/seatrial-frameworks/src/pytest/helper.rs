@@ -47,6 +47,7 @@ const BOOT_MODULE: (&str, &str) = source!("boot");
 const SHARED: &[(&str, &str)] = &[
     source!("capture"),
     source!("checks"),
+    source!("classes"),
     source!("collecting"),
     source!("forks"),
     source!("hazards"),
@@ -77,6 +78,7 @@ const PYTEST: &[(&str, &str)] = &[
     source!("run_fixtures"),
     source!("stepwise"),
     source!("terminal"),
+    source!("versions"),
     source!("warm_up"),
     source!("warmer"),
     source!("wide"),

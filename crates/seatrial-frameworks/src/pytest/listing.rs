@@ -98,6 +98,12 @@ pub struct ListedTest {
     /// Tests of a file with one number need the same wide set-ups, made once before they run.
     #[serde(default)]
     pub kind: u32,
+    /// Tests of a file with one number need the same set-ups wider than a class.
+    #[serde(default)]
+    pub wider: Option<u32>,
+    /// The number of the class that it stands in, when something is set up for that class.
+    #[serde(default)]
+    pub own: Option<u32>,
     /// True when it is all that its file holds, and no Python function: what it shares a process with is in other files.
     #[serde(default)]
     pub alone: bool,

@@ -70,8 +70,46 @@ pub(super) fn form(tests: &Tests, shape: &Shape, stop: bool) -> Vec<Job> {
             None => jobs.push(job(tests, test, place, (shape.granularity, stop))),
         }
     }
+    if shape.granularity == Granularity::Auto {
+        jobs = join_classes(tests, shape, jobs);
+    }
     mark_last(&mut jobs);
     jobs
+}
+
+/// Jobs of one class each, of which the fixtures are set up for nobody else, become jobs of several whole classes: they
+/// share a process that sets up and tears down one class after the other.
+fn join_classes(tests: &Tests, shape: &Shape, jobs: Vec<Job>) -> Vec<Job> {
+    let mut of_class: BTreeMap<u32, usize> = BTreeMap::new();
+    for class in tests.all().iter().filter_map(|test| test.own) {
+        *of_class.entry(class).or_default() += 1;
+    }
+    let is_whole = |job: &Job| {
+        let first = &tests.all()[job.tests[0]];
+        let cut = first.own.is_some_and(|class| of_class.get(&class) != Some(&job.tests.len()));
+        first.unit.is_none() && job.how.check && !cut && !shape.slow.contains(tests.name(job.tests[0]))
+    };
+    let bytes = |job: &Job| job.tests.iter().map(|&place| tests.all()[place].id.len() + 40).sum::<usize>();
+    let mut joined: Vec<Job> = Vec::new();
+    // Of the last one.
+    let mut open = false;
+    for job in jobs {
+        let whole = is_whole(&job);
+        let fits = |last: &&mut Job| {
+            let (before, test) = (&tests.all()[last.tests[0]], &tests.all()[job.tests[0]]);
+            let same = test.wider.is_some() && before.wider == test.wider && before.file == test.file;
+            let small = last.tests.len() + job.tests.len() <= BATCHES && bytes(last) + bytes(&job) <= IDS;
+            open && whole && same && small
+        };
+        match joined.last_mut().filter(fits) {
+            Some(last) => last.tests.extend(job.tests),
+            None => {
+                joined.push(job);
+                open = whole;
+            }
+        }
+    }
+    joined
 }
 
 /// Whether a test goes into the job that another has begun.

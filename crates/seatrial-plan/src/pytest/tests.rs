@@ -418,6 +418,40 @@ fn what_shares_a_process_is_the_users_choice() {
 }
 
 #[test]
+fn whole_classes_share_a_job() {
+    let of = |class: &str, test_name: &str, kind: u32, own: Option<u32>, wider: Option<u32>| {
+        let number = |name: &str, number: Option<u32>| {
+            number.map_or_else(String::new, |n| format!(r#","{name}":{n}"#))
+        };
+        let more = format!(r#","kind":{kind}{}{}"#, number("own", own), number("wider", wider));
+        test(&format!("a.py::{class}{test_name}"), 0, true, "test", &more)
+    };
+    let tests = [
+        of("A::", "a1", 1, Some(1), Some(9)),
+        of("A::", "a2", 1, Some(1), Some(9)),
+        of("B::", "b1", 2, Some(2), Some(9)),
+        of("", "function", 3, None, Some(9)),
+        // Some of its tests need more.
+        of("C::", "c1", 4, Some(4), Some(9)),
+        of("C::", "c2", 5, Some(4), Some(8)),
+        of("D::", "d1", 6, Some(6), Some(8)),
+        // One of its tests is slow.
+        of("E::", "e1", 7, Some(7), Some(8)),
+        of("E::", "e2", 7, Some(7), Some(8)),
+        of("F::", "f1", 8, Some(8), Some(8)),
+        of("G::H::", "g1", 9, None, None),
+        of("I::", "i1", 10, Some(10), Some(8)),
+    ];
+    let slow = [TestRef::new("a.py", "E::e2")].into_iter().collect();
+    let mut bench = bench_of(Shape { slow, ..Shape::default() });
+    let lines = listed(&mut bench, &tests);
+    let expected = ["a1+a2+b1+function", "c1", "c2", "d1", "e1", "e2", "f1", "g1", "i1"];
+    let found: Vec<String> =
+        jobs(&lines).iter().map(|job| job.split(':').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_test_that_is_known_to_be_slow_is_alone() {
     let slow = [TestRef::new("a.py", "two")].into();
     let mut bench = bench_of(Shape { slow, ..Shape::default() });
