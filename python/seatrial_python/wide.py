@@ -102,7 +102,7 @@ class Wide(object):
         # Those that hold files open for writing.
         self.files = set()
         # Unsafe ones whose set-up takes so long that a process lives on with them (`resident`), and what it leaves, in
-        # words; in a test's process, the seconds that set-ups have taken there.
+        # words; in a test's process, the seconds that their set-ups and teardowns have taken there.
         self.costly = {}
         self.spent = 0.0
         # Seconds that set-ups have taken here for the next test, which pytest would count as that test's.
@@ -126,7 +126,11 @@ class Wide(object):
         begun = monotonic()
         if self.in_test:
             before, took = self.spent, self.took
+            ending = Ending(self)
+            fixturedef.addfinalizer(ending.over)
             yield
+            # The last that came is called first.
+            fixturedef.addfinalizer(ending.begin)
             # Those that it has asked for are in it.
             self.spent = before + monotonic() - begun
             self.took = took + monotonic() - begun
@@ -372,6 +376,23 @@ class Wide(object):
     def over(self, item):
         """The item has run."""
         self.pending.pop(item, None)
+
+
+class Ending(object):
+    """Counts what the teardown of a fixture takes in a test's process, from the first of its finalizers to the last."""
+
+    def __init__(self, wide):
+        self.wide = wide
+        self.begun = None
+
+    def begin(self):
+        """Before the fixture's own."""
+        self.begun = monotonic()
+
+    def over(self):
+        """Behind them."""
+        if self.begun is not None:
+            self.wide.spent += monotonic() - self.begun
 
 
 def finish(definition, request):

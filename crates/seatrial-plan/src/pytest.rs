@@ -4,6 +4,7 @@
 //! Tests that share a fixture wider than a function are a group that stays together in one slot; other tests of a file
 //! are a group too, so that a slot keeps to the file that it has imported, but any slot may help with them.
 
+mod after;
 mod files;
 mod jobs;
 mod repeats;
@@ -12,6 +13,7 @@ mod tests_of;
 pub use jobs::Granularity;
 
 use crate::planner::{PlanAction, PlanEvent, Planner};
+use after::{PATIENCE, Waiting};
 use jobs::Job;
 use repeats::Repeats;
 use seatrial_frameworks::pytest::helper::{Framework, How, TestKey, payload_for, second_packet};
@@ -44,6 +46,8 @@ pub struct PytestPlan {
     /// Tests whose result is final.
     told: BTreeSet<TestRef>,
     repeats: Repeats,
+    /// Tests that are to be run after those before them.
+    waiting: Waiting,
     listed: bool,
     /// What has been said once.
     said: BTreeSet<String>,
@@ -62,6 +66,8 @@ pub struct Shape {
     pub explain: bool,
     /// The files that tests open are asked for.
     pub record_files: bool,
+    /// The run may end after some bad tests: of each it is said at once.
+    pub hasty: bool,
 }
 
 impl PytestPlan {
@@ -79,6 +85,7 @@ impl PytestPlan {
             kept: BTreeMap::new(),
             told: BTreeSet::new(),
             repeats: Repeats::default(),
+            waiting: Waiting::default(),
             listed: false,
             said: BTreeSet::new(),
         }
@@ -121,6 +128,7 @@ impl PytestPlan {
             out.push(files::cannot(&hello.python));
         }
         if hello.maxfail > 0 {
+            self.shape.hasty = true;
             out.push(PlanAction::MaxFail(hello.maxfail));
         }
         if self.shape.framework == Framework::Pytest && hello.rootdir.is_some() {
@@ -217,6 +225,39 @@ impl PytestPlan {
         }
     }
 
+    /// Tests of a job are to be run after those before them in their file, together with others of it that wait for that.
+    fn after(&mut self, job: JobId, tests: &[TestRef], out: &mut Vec<PlanAction>) {
+        let places: Vec<usize> = tests.iter().filter_map(|test| self.tests.place(test)).collect();
+        let file = places.iter().max().map(|&last| self.tests.all()[last].file.clone());
+        let repeats =
+            self.jobs.get(&job).is_some_and(|job| job.repeats) && self.tests.until(&places).len() > 1;
+        match file {
+            Some(file) if repeats && !self.shape.hasty && self.repeats.took(&file) < PATIENCE => {
+                self.waiting.add(&file, job, places);
+                self.after_all(&file, out);
+            }
+            _ => {
+                let spec = self.again(job, tests, Round::After);
+                out.push(PlanAction::Again { job, spec });
+            }
+        }
+    }
+
+    /// If nothing else of the file is left to do, those that wait have their turn.
+    fn after_all(&mut self, file: &str, out: &mut Vec<PlanAction>) {
+        let done = |place| self.told.contains(self.tests.name(place));
+        if let Some((job, places)) = self.waiting.next(file, &self.tests, done) {
+            let names: Vec<TestRef> = places.iter().map(|&place| self.tests.name(place).clone()).collect();
+            let spec = self.again(job, &names, Round::After);
+            let is_none = spec.is_none();
+            out.push(PlanAction::Again { job, spec });
+            if is_none {
+                self.waiting.ended(file, job, &BTreeSet::new());
+                self.after_all(file, out);
+            }
+        }
+    }
+
     /// A try has ended: the lister is told what is final, in pytest's own words where they say the same.
     fn settled(
         &mut self,
@@ -227,12 +268,14 @@ impl PytestPlan {
     ) {
         // The job that tears everything down has none.
         let tests = if self.jobs.contains_key(&spec.job) { spec.tests() } else { &[] };
+        let mut failed = BTreeSet::new();
         if let Some(end) = end {
             for told in beside(report, tests.len()) {
                 self.told_beside(told, tests, out);
             }
             for (test, result) in tests.iter().zip(report::read(report, tests.len(), &end)) {
                 self.explain(test, &result, out);
+                failed.extend(self.tests.place(test).filter(|_| result.ran && result.outcome.is_bad()));
                 // A company that is run again for another test has had its results.
                 if result.ran && !self.told.contains(test) {
                     self.kept.entry(test.clone()).or_default().push(result);
@@ -258,6 +301,15 @@ impl PytestPlan {
                 }
             };
             out.push(PlanAction::Tell(message));
+        }
+        let files: BTreeSet<String> = tests
+            .iter()
+            .filter_map(|test| Some(self.tests.all()[self.tests.place(test)?].file.clone()))
+            .collect();
+        for file in files {
+            let in_vain = self.waiting.ended(&file, spec.job, &failed);
+            out.extend(in_vain.into_iter().map(|job| PlanAction::Again { job, spec: None }));
+            self.after_all(&file, out);
         }
     }
 
@@ -345,6 +397,7 @@ impl Planner for PytestPlan {
             PlanEvent::Settled { spec, end, report, verdicts } => {
                 self.settled(&spec, (end, &report), &verdicts, out);
             }
+            PlanEvent::Again { job, tests, round: Round::After } => self.after(job, &tests, out),
             PlanEvent::Again { job, tests, round } => {
                 let spec = self.again(job, &tests, round);
                 out.push(PlanAction::Again { job, spec });

@@ -318,6 +318,12 @@ impl RunMachine {
                 }
             }
         }
+        if !self.hands_out(JobKind::Verdict) {
+            // The planner's answer comes too late.
+            for (_, live) in std::mem::take(&mut self.asked) {
+                self.leave_out(live, out);
+            }
+        }
         for (&job, live) in &self.live {
             let spared = phase == Phase::Draining && (live.is_started() || live.spec.kind == JobKind::Relay);
             if let Place::Held { node, .. } = live.place

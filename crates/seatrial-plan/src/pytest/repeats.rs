@@ -33,13 +33,18 @@ impl Repeats {
         let file = &tests.all()[last].file;
         let alone = tests.until(places).len() < 2;
         let in_vain = self.in_vain.get(file).copied().unwrap_or_default();
-        let took = self.took.get(file).copied().unwrap_or_default();
+        let took = self.took(file);
         let too_long = if in_vain == 0 { took > LONGEST } else { took * in_vain > FURTHER };
         if alone || in_vain >= OF_FILE || self.all_in_vain >= OF_RUN || too_long {
             return false;
         }
         self.tried.extend(places.iter().map(|&place| tests.name(place).clone()));
         true
+    }
+
+    /// How long the tests of a file have taken until now.
+    pub(super) fn took(&self, file: &str) -> Duration {
+        self.took.get(file).copied().unwrap_or_default()
     }
 
     /// A test's result is final.

@@ -485,6 +485,7 @@ fn the_frameworks_limit_is_passed_on_and_ends_jobs() {
 fn tests_run_again_in_other_company() {
     let mut bench = bench_of(Shape::default());
     listed(&mut bench, &suite());
+    end(&mut bench, 0, &["one", "two", "K::three"], Outcome::Pass);
     let mut again = |job: u32, names: &[&str], round| {
         let tests = names.iter().map(|name| TestRef::new("a.py", name)).collect();
         bench.feed(PlanEvent::Again { job: JobId(job), tests, round })
@@ -498,9 +499,57 @@ fn tests_run_again_in_other_company() {
     assert_eq!(bench.feed(PlanEvent::Again { job: JobId(3), tests, round: Round::After }), ["again 3: not"]);
 }
 
+/// These tests have their last results.
+fn end(bench: &mut Bench<PytestPlan>, job: u32, names: &[&str], outcome: Outcome) -> Vec<String> {
+    let verdict = |name: &&str| Verdict { test: TestRef::new("a.py", name), outcome, reason: None };
+    let verdicts = names.iter().map(verdict).collect();
+    let (spec, report) = (bench.jobs[&JobId(job)].clone(), Captured::default());
+    bench.feed(PlanEvent::Settled { spec, end: None, report, verdicts })
+}
+
+#[test]
+fn tests_that_fail_alone_wait_for_the_others_of_their_file() {
+    let listed_tests: Vec<String> =
+        (0..4).map(|n| test(&format!("a.py::t{n}"), 0, false, "test", "")).collect();
+    let report = |places: &[(u32, &str)]| {
+        let lines = places.iter().map(|(place, outcome)| {
+            passed().replace(r#""test":0"#, &format!(r#""test":{place}"#)).replace(
+                r#""outcome":"passed","longrepr":null,"when":"call""#,
+                &format!(r#""outcome":"{outcome}","longrepr":null,"when":"call""#),
+            )
+        });
+        Captured::whole(lines.collect::<String>().into_bytes())
+    };
+    for (second, expected) in [("failed", "again 1: not"), ("passed", "t0+t1: batch")] {
+        let mut bench = bench();
+        listed(&mut bench, &listed_tests);
+        let after = |bench: &mut Bench<PytestPlan>, job: u32| {
+            let tests = vec![TestRef::new("a.py", &format!("t{job}"))];
+            bench.feed(PlanEvent::Again { job: JobId(job), tests, round: Round::After })
+        };
+        assert_eq!(after(&mut bench, 1), [""; 0], "others have not ended");
+        assert_eq!(jobs(&end(&mut bench, 0, &["t0"], Outcome::Pass)), [""; 0]);
+        assert_eq!(after(&mut bench, 2), [""; 0]);
+        let said = end(&mut bench, 3, &["t3"], Outcome::Pass);
+        assert_eq!(jobs(&said), ["t0+t1+t2: batch"], "the last of them runs for all");
+        let (spec, report) =
+            (bench.jobs[&JobId(2)].clone(), report(&[(0, "passed"), (1, second), (2, "failed")]));
+        let verdicts =
+            vec![Verdict { test: TestRef::new("a.py", "t2"), outcome: Outcome::Fail, reason: None }];
+        let said = bench.feed(PlanEvent::Settled { spec, end: Some(End::Exit(0)), report, verdicts });
+        let (not, again): (Vec<String>, Vec<String>) =
+            said.into_iter().filter(|line| line.starts_with("again")).partition(|line| line.ends_with("not"));
+        assert_eq!([not, jobs(&again)].concat(), [expected], "{second}");
+        assert_eq!(bench.jobs[&JobId(2)].tests().len(), 3);
+    }
+}
+
 #[test]
 fn after_some_tries_in_vain_a_file_is_believed() {
-    let mut bench = bench_of(Shape::default());
+    let mut bench = silent(Shape::default());
+    // Who wants to stop at a failure is not kept waiting.
+    let hello = r#"{"hello":{"python":"3.12.1","pytest":"9.0","rootdir":"/p","maxfail":9,"forks":true}}"#;
+    say(&mut bench, hello);
     let tests: Vec<String> = (0..9).map(|n| test(&format!("a.py::t{n}"), 0, false, "test", "")).collect();
     listed(&mut bench, &tests);
     let spec = bench.jobs[&JobId(0)].clone();

@@ -90,6 +90,11 @@ impl Tests {
         groups
     }
 
+    /// The places of a file's tests.
+    pub(super) fn of_file(&self, file: &str) -> impl Iterator<Item = usize> {
+        (0..self.listed.len()).filter(move |&place| self.listed[place].file == file)
+    }
+
     /// These tests of one file with all that come before the last of them in it.
     pub(super) fn until(&self, places: &[usize]) -> Vec<usize> {
         let Some(&last) = places.iter().max() else { return Vec::new() };

@@ -76,9 +76,11 @@ impl Members {
         spec.tests().iter().filter_map(told).collect()
     }
 
-    /// The next round that has to be run, and the tests to be run in it.
-    fn next(&self) -> Option<(Round, Vec<TestRef>)> {
-        let (first, member) = self.0.iter().min_by_key(|(_, member)| member.round)?;
+    /// The next round that has to be run, and the tests to be run in it. `patient`: what is to run after all others of its
+    /// file comes last, and not before more is begun.
+    fn next(&self, patient: bool) -> Option<(Round, Vec<TestRef>)> {
+        let turn = |member: &Member| (patient && member.round == Round::After, member.round);
+        let (first, member) = self.0.iter().min_by_key(|(_, member)| turn(member))?;
         if member.round == Round::Same {
             let company = member.held.as_ref().map(|held| held.company.clone()).unwrap_or_default();
             return Some((Round::Same, company.into_iter().chain([first.clone()]).collect()));
@@ -188,7 +190,7 @@ impl RunMachine {
         }
         let Some(mut members) = live.members.take() else { return };
         let (mut finals, mut told) = (Vec::new(), Vec::new());
-        for test in members.next().map(|(_, tests)| tests).unwrap_or_default() {
+        for test in members.next(self.is_patient()).map(|(_, tests)| tests).unwrap_or_default() {
             if let Some(member) = members.0.remove(&test) {
                 finals.push(self.give_up(test, member, &mut told));
             }
@@ -223,10 +225,16 @@ impl RunMachine {
         self.heed_max_fail(out);
     }
 
+    /// Whether nobody waits for the first failure.
+    const fn is_patient(&self) -> bool {
+        self.settings.max_fail.is_none()
+    }
+
     /// Asks the planner for the next round, if there is one.
     fn ask_again(&mut self, live: Live, out: &mut Vec<RunAction>) {
         let job = live.spec.job;
-        match live.members.as_ref().and_then(Members::next) {
+        let patient = self.is_patient();
+        match live.members.as_ref().and_then(|members| members.next(patient)) {
             Some((round, tests)) => {
                 self.asked.insert(job, live);
                 out.push(RunAction::Again { job, tests, round });

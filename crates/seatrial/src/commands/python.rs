@@ -51,7 +51,7 @@ const SLOW: Duration = Duration::from_millis(250);
 
 impl Wishes {
     /// How tests become jobs, as far as earlier runs are known.
-    fn shape(&self, framework: Framework, facts: &Facts) -> Shape {
+    fn shape(&self, framework: Framework, facts: &Facts, max_fail: Option<u32>) -> Shape {
         let slow = facts.tests.iter().filter(|(_, facts)| facts.duration > SLOW);
         Shape {
             framework,
@@ -59,6 +59,7 @@ impl Wishes {
             slow: slow.map(|(test, _)| test.clone()).collect(),
             explain: self.explain,
             record_files: self.record_files,
+            hasty: max_fail.is_some(),
         }
     }
 }
@@ -123,7 +124,8 @@ impl Suite {
         let history = exec::open_history();
         let facts = history.as_ref().and_then(|history| history.facts(&settings.header.project).ok());
         let facts = facts.unwrap_or_default();
-        let mut plan = PytestPlan::new(warmer, options.limits(), wishes.shape(rule.framework(), &facts));
+        let shape = wishes.shape(rule.framework(), &facts, settings.max_fail);
+        let mut plan = PytestPlan::new(warmer, options.limits(), shape);
         let subscribers = subscribers::make(options, history, &Expectation::default(), false)?;
         settings.header.revision = revision.and_then(Revision::answer);
         let watch = lister.watch();
