@@ -35,7 +35,9 @@ NAMES = 6000
 CONTAINER = 200
 # Processes that may end because a container has grown, or because descriptors or files were left.
 CACHE = 4
-DESCRIPTORS = "open descriptors"
+DESCRIPTORS, THREADS, CHILDREN = "open descriptors", "threads", "child processes"
+# What no fork inherits, whatever it is.
+UNSAFE = (THREADS, CHILDREN)
 FILES = "files"
 HABITS = (DESCRIPTORS, FILES)
 CONTAINERS = (dict, list, set)
@@ -87,7 +89,7 @@ class Checks(object):
             if id(module) not in seen and self.is_ours(module):
                 seen.add(id(module))
                 left -= self.keep(module)
-        self.readers = [versions.of(now) if now is not None else None for _, now, _ in self.spaces]
+        self.readers = [versions.of(now) if has_names(now) else None for _, now, _ in self.spaces]
         self.modules_reader = versions.of(sys.modules)
         self.versions = self.read()
         self.numbers = [
@@ -151,8 +153,8 @@ class Checks(object):
             "signal handlers": [signal.getsignal(number) for number in SIGNALS],
             "timer": signal.getitimer(signal.ITIMER_REAL)[1] or signal.getitimer(signal.ITIMER_REAL)[0] > 0,
             # A directory for each thread, each of which counts as a link.
-            "threads": status("/proc/self/task").st_nlink,
-            "child processes": has_children(),
+            THREADS: status("/proc/self/task").st_nlink,
+            CHILDREN: has_children(),
             DESCRIPTORS: descriptors(),
             "locale": locale.setlocale(locale.LC_ALL),
             "warning filters": list(warnings.filters),
@@ -179,7 +181,7 @@ class Checks(object):
     def change(self, own=None):
         """What has changed, in words, or None. `own`: a class whose attributes are its own business now."""
         facts = self.look()
-        if facts["threads"] > self.facts["threads"]:
+        if facts[THREADS] > self.facts[THREADS]:
             # One that was joined may still be on its way out.
             time.sleep(0.001)
             facts = self.look()

@@ -42,13 +42,14 @@ class Classes(object):
             count += 1
         return found[:count]
 
-    def ran(self, item, following, refused):
-        """The last test of a process, None if it was refused before that had run any, and the one behind it.
-        `refused`: the set-up of that one's class leaves something."""
+    def ran(self, item):
+        """The last test of a process, None if that has run none."""
         if item is not None:
             self.last = self.inside(item)
-        if refused:
-            self.outside.add(self.of.get(following))
+
+    def refuse(self, item):
+        """The item's class is to be set up in the warmer."""
+        self.outside.add(self.of.get(item))
 
     def only(self, item, inside):
         """In a process that lives longer than a job: what is known there of a test of the job."""

@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 
-from seatrial_python import collecting, snapshots, starts, wire
+from seatrial_python import checks, collecting, snapshots, starts, wire
 
 HIGH = 200
 NOT_RUN = 70
@@ -20,9 +20,14 @@ NOT_RUN = 70
 TESTS = 64
 WORK = 0.25
 WAIT = 1.0
+# How many times as long that may be in the midst of a class that the process has set up.
+AMID = 8
 # Seconds from which on it is too much to set wide fixtures up in each fork.
 COSTLY = 0.02
-WORD = struct.Struct("=?I???dI?")
+WORD = struct.Struct("=?I???dIB")
+# What a process says of the set-up of a class that it refuses: it leaves something, which is to stay; which no fork inherits;
+# and it takes long.
+LEAVES, UNSAFE, UNSAFE_AND_LONG = 1, 2, 3
 # Before tests put something else in their place.
 own_number, change_directory = os.getpid, os.chdir
 
@@ -141,7 +146,7 @@ class Forks(object):
 
     def say_nothing(self):
         """As long as the process says nothing else."""
-        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0, 0, False)
+        self.word[:] = WORD.pack(False, 0, False, False, False, 0.0, 0, 0)
 
     def is_over(self):
         """Whether the process has said that it came to its own end."""
@@ -180,7 +185,7 @@ class Forks(object):
     def begin(self):
         """From here on this process is a test's."""
         self.begun = []
-        self.refused = False
+        self.refused = 0
         self.process = own_number()
 
     def run_here(self, payload, lines):
@@ -211,14 +216,13 @@ class Forks(object):
             self.warmer.checks.begin()
         for number, (place, item) in enumerate(group):
             sender.begin(lines, place)
-            if not self.enter(item):
-                self.ending = None
-                break
             following = group[number + 1][1] if number + 1 < len(group) else None
             start = {"test": place, "start": True}
             if checked and number:
                 start["before"] = number
-            lines.add(start)
+            if not self.begin_test(item, start, lines):
+                self.ending = None
+                break
             self.begun.append(place)
             if len(group) > 1:
                 lines.keep()
@@ -232,10 +236,11 @@ class Forks(object):
             if following is None:
                 break
             if checked and number == 0:
-                until = (time.process_time() + WORK, time.monotonic() + WAIT)
+                now = (time.process_time(), time.monotonic())
+                until = [(now[0] + times * WORK, now[1] + times * WAIT) for times in (1, AMID)]
             # Once begun, a class is to come to its end here.
-            limit = until if classes.inside(following) is not self.entered or self.entered is None else None
-            if self.stopped or checked and (sender.failed or self.must_end(limit)):
+            amid = self.entered is not None and classes.inside(following) is self.entered
+            if self.stopped or checked and (sender.failed or self.must_end(until[amid])):
                 self.tear_down(item, lines)
                 break
             lines.add(self.ending)
@@ -249,7 +254,7 @@ class Forks(object):
 
     ran = 0
     entered = None
-    refused = False
+    refused = 0
     first = 0.0
     failed = False
     ending = None
@@ -263,28 +268,43 @@ class Forks(object):
                 self.stopped = True
                 lines.add({"test": place, name: str(reason)})
 
-    def enter(self, item):
-        """Sets up what is set up for the item's class, if that is done here: whether the item may run here."""
-        warmer = self.warmer
-        node = warmer.classes.inside(item)
+    def begin_test(self, item, start, lines):
+        """The test's first line, and what is set up for its class, if that is done here: whether the test may run here."""
+        node = self.warmer.classes.inside(item)
         if node is None or node is self.entered:
+            lines.add(start)
             return True
-        warmer.wide.took = 0.0
-        if not warmer.wide.prepare(item):
+        lines.flush()
+        lines.add(start)
+        # Should this process die of it, it was this test.
+        lines.keep()
+        if self.enter(item, node):
+            return True
+        lines.discard()
+        return False
+
+    def enter(self, item, node):
+        """Sets up what is set up for the item's class. False if that is to be done elsewhere: it is undone."""
+        warmer, wide = self.warmer, self.warmer.wide
+        wide.took, wide.entering = 0.0, []
+        is_ready = wide.prepare(item)
+        entered, wide.entering = wide.entering, None
+        if not is_ready:
             return True
         self.entered = node
-        warmer.sender.took = warmer.wide.took
-        if warmer.checks.change(node.obj) is None:
+        change = warmer.checks.change(node.obj)
+        if change is None and all(definition.scope == "class" for definition in entered):
+            warmer.sender.took += wide.took
             return True
-        warmer.wide.tear_down(item, None)
-        self.refused = True
+        wide.tear_down(item, None)
+        self.refused = LEAVES
+        if change is not None and any(name in change for name in checks.UNSAFE):
+            self.refused = UNSAFE if wide.took <= COSTLY else UNSAFE_AND_LONG
         return False
 
     def must_end(self, until):
-        """Whether the batch ends here; what a test has changed is told. `until`: its times, if it may end by them here."""
-        if until is None:
-            pass
-        elif time.process_time() > until[0] or time.monotonic() > until[1]:
+        """Whether the batch ends here; what a test has changed is told. `until`: its times."""
+        if time.process_time() > until[0] or time.monotonic() > until[1]:
             return True
         change = self.warmer.checks.change()
         if change is not None:

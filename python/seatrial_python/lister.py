@@ -59,6 +59,7 @@ def greeting(version, config):
         facts["rootdir"] = wire.clean(str(root))
         facts["inifile"] = wire.clean(str(ini)) if ini else None
         facts["maxfail"] = config.getvalue("maxfail") or 0
+        facts["stepwise"] = bool(getattr(config.option, "stepwise", False))
         pairs = config.pluginmanager.list_plugin_distinfo()
         facts["plugins"] = sorted({"%s %s" % (dist.project_name, dist.version) for _, dist in pairs})
     return facts

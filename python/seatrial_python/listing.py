@@ -122,11 +122,16 @@ class Listing(object):
         self.groups = {}
         self.kinds = {}
         self.lone = set()
+        # Classes in which others stand.
+        self.outer = set()
         self.looks_around = False
 
     def describe(self, items):
         """A list of records. `group` is found in a second walk: a later test may widen a file's group."""
+        from _pytest.python import Class
+
         self.lone = lone(items)
+        self.outer = {item.getparent(Class).parent for item in items if item.getparent(Class) is not None}
         records = [self.record(item) for item in items]
         for record in records:
             group = self.groups.get(record["file"], record["file"])
@@ -166,6 +171,8 @@ class Listing(object):
         from _pytest.python import Class
 
         node = own_class(item)
+        if node in self.outer:
+            return {}
         if node is not None:
             definitions = [definition for definition in definitions if definition.scope != "class"]
             told = {"own": self.kinds.setdefault((OWN, node), len(self.kinds))}

@@ -106,6 +106,12 @@ class Lines(object):
             if not self.shelf.lay(raw):
                 wire.write_all(self.descriptor, self.shelf.take() + raw)
 
+    def discard(self):
+        """Forgets what is kept."""
+        self.waiting = []
+        if self.shelf is not None:
+            self.shelf.take()
+
     def flush(self):
         """Writes what is kept."""
         raw = self.shelf.take() if self.shelf is not None else b""

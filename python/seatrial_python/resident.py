@@ -120,7 +120,7 @@ class Resident(object):
         what it lives for."""
         if following is None:
             self.end()
-        if self.pid is None or self.warm:
+        if self.pid is None or self.item is None:
             return
         chain, next_one = self.item.listchain(), following.listchain()
         common = 0
@@ -134,7 +134,7 @@ class Resident(object):
         answer = self.ask({"set": warmer.set, "leave": common})
         if answer is None:
             self.buried(self.reap(warmer.lines()))
-        elif not answer["holds"]:
+        elif not self.warm and not answer["holds"]:
             self.end()
 
     def end(self):
@@ -275,11 +275,10 @@ class Inside(object):
         self.part(item, lines)
         warmer.sender.begin(lines, place)
         warmer.classes.only(item, question["enters"])
-        if not self.forks.enter(item):
+        if not self.forks.begin_test(item, start, lines):
             self.over = True
             self.forks.say_over(0, False)
             return
-        lines.add(start)
         lines.keep()
         self.item = item
         self.count += 1

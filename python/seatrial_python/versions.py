@@ -5,6 +5,7 @@ the number copies none. Where there is none (3.14, other Pythons, no ctypes) it 
 """
 
 import gc
+import types
 
 try:
     import ctypes
@@ -13,9 +14,9 @@ except ImportError:
 
 
 def of(space):
-    """What has the number of a dict, or of the dict behind a class's `vars`, as its `value`; None without one. The caller keeps
-    `space` alive."""
-    if type(space) is not dict:
+    """What has the number of a module's dict, or of the dict behind a class's `vars`, as its `value`; None without one. The
+    caller keeps `space` alive. Not for other dicts: what 3.13 writes into an instance's leaves the number as it is."""
+    if type(space) is types.MappingProxyType:
         inside = gc.get_referents(space)
         space = inside[0] if len(inside) == 1 else None
     if type(space) is not dict or not usable():

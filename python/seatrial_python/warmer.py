@@ -255,9 +255,11 @@ class Warmer(object):
             group = found[:forks.TESTS if checked else None] if batch else found[:1]
             group = self.classes.group(group, self.resident.warm)
             status, ran, failed = self.run_group(group, payload)
-            self.classes.ran(group[ran - 1][1] if ran else None, group[ran][1] if ran < len(group) else None, self.forks.refused)
-            if self.forks.refused and not ran:
-                continue
+            self.classes.ran(group[ran - 1][1] if ran else None)
+            if self.forks.refused:
+                self.refused(group[ran][1])
+                if not ran:
+                    continue
             long = self.forks.used > WORK or time.monotonic() > until
             if status != 0 or not ran or self.forks.stopped or (long and payload.get("share")) or (failed and payload.get("stop")):
                 break
@@ -281,6 +283,15 @@ class Warmer(object):
         if checked and not self.resident.holds() and self.facts is None and self.forks.starts.are_costly():
             return self.resident.run(place, item, whole(payload, place), lines, True)
         return self.forks.run(group, lines, checked)
+
+    def refused(self, item):
+        """A test's process has refused to set up what the item's class has."""
+        self.classes.refuse(item)
+        if self.forks.refused == forks.LEAVES:
+            return
+        for definition in listing.wide_fixtures(item):
+            if definition.scope == "class" and definition not in self.wide.unsafe:
+                self.wide.note_unsafe(definition, "a thread or a child process", self.forks.refused == forks.UNSAFE_AND_LONG)
 
     def module(self, file):
         """The items of a file by id, collected when first asked for; and what was wrong with it, or None."""
@@ -321,9 +332,13 @@ class Warmer(object):
         if self.resident.holds() and self.resident.serves(first):
             # It sets up for itself.
             group = []
+        for_class, ready = self.classes.inside(first) is None, False
         for _, item in group:
             if item.parent is first.parent and (item is first or not hasattr(item, "callspec")):
-                self.wide.prepare(item, self.classes.inside(item) is None)
+                ready = self.wide.prepare(item, for_class) or ready
+            elif self.classes.of and not ready:
+                # The first may be skipped.
+                ready = self.wide.prepare(item, False)
             else:
                 self.wide.renew(item)
         if self.wide.ran_user_code:

@@ -113,6 +113,8 @@ class Wide(object):
         self.asked = set()
         self.last = None
         self.in_test = False
+        # In a test's process, while it sets up what its class has: the fixtures that this has set up.
+        self.entering = None
         self.ran_user_code = False
         self.graveyard = []
 
@@ -126,6 +128,11 @@ class Wide(object):
         begun = monotonic()
         if self.in_test:
             before, took = self.spent, self.took
+            if self.entering is not None:
+                self.entering.append(fixturedef)
+                yield
+                self.took = took + monotonic() - begun
+                return
             ending = Ending(self)
             fixturedef.addfinalizer(ending.over)
             yield
@@ -133,7 +140,6 @@ class Wide(object):
             fixturedef.addfinalizer(ending.begin)
             # Those that it has asked for are in it.
             self.spent = before + monotonic() - begun
-            self.took = took + monotonic() - begun
             return
         self.ran_user_code = True
         self.ready.append(fixturedef)

@@ -17,10 +17,10 @@ LOG = """
 """
 
 
-class Classes(OwnTemporary):
-    """What is set up, how often, and in how many processes."""
+class ClassTest(OwnTemporary):
+    """A job of tests of several classes."""
 
-    def play(self, text, *names):
+    def play(self, text, *names, **more):
         """Outcomes, what fixtures have noted, processes of tests, and the job."""
         root = self.project(test_a="")
         path = os.path.join(str(root), "log")
@@ -29,12 +29,16 @@ class Classes(OwnTemporary):
             lines = (LOG % path + text).splitlines()
             file.write("\n".join(line[4:] for line in lines))
         warmer = self.warmer(root)
-        job = warmer.job(self.payload(root, "test_a", *names, batch=True, check=True))
+        job = warmer.job(self.payload(root, "test_a", *names, batch=True, check=True, **more))
         status, late = warmer.finish()[:2]
         self.assertEqual(status, 0)
         with open(path) as file:
             noted = file.read().split("\n")[:-1]
         return self.outcomes(job, len(names)), noted, len({end[0] for end in job.ended}), job
+
+
+class Classes(ClassTest):
+    """What is set up, how often, and in how many processes."""
 
     def test_one_after_the_other(self):
         outcomes, noted, processes, job = self.play("""
@@ -139,6 +143,111 @@ class Classes(OwnTemporary):
         def test_1(self): assert "SEA" not in os.environ
         """, "TestA::test_0", "TestB::test_1")
         self.assertEqual((outcomes, processes), (["pass", "pass"], 2), job.lines)
+
+    def test_set_up_that_ends_the_process(self):
+        for names in (["TestA::test_0", "TestB::test_1"], ["TestB::test_1", "TestA::test_0"]):
+            outcomes, _, _, job = self.play("""
+    class TestA(Noted):
+        def test_0(self): pass
+    class TestB(Noted):
+        @classmethod
+        def setup_class(cls): os._exit(3)
+        def test_1(self): pass
+            """, *names)
+            died = names.index("TestB::test_1")
+            self.assertEqual(outcomes[died], "crash", job.lines)
+            # The engine charges the end to who has begun and not ended.
+            begun = [any("start" in line for line in job.of(place)) for place in (0, 1)]
+            ended = [any("end" in line for line in job.of(place)) for place in (0, 1)]
+            self.assertEqual((begun[died], ended[died]), (True, False), job.lines)
+            self.assertEqual(begun[1 - died], ended[1 - died], job.lines)
+
+    def test_wider_fixtures_are_the_warmers(self):
+        outcomes, noted, processes, job = self.play("""
+    @pytest.fixture(scope="module")
+    def sea():
+        import time
+        time.sleep(0.2)
+        note("up sea")
+        yield
+        note("down sea")
+    @pytest.fixture(scope="module")
+    def ship():
+        note("up ship")
+        yield
+        note("down ship")
+    @pytest.fixture(scope="class")
+    def boat(request): request.getfixturevalue("ship")
+    @pytest.mark.skip
+    class TestA(Noted):
+        def test_0(self, sea): pass
+    class TestB(Noted):
+        def test_1(self, sea): os.environ["SEA"] = "rough"
+    class TestC(Noted):
+        def test_2(self, sea, boat): os.environ["SEA"] = "rough"
+    class TestD(Noted):
+        def test_3(self, sea, boat): pass
+        """, "TestA::test_0", "TestB::test_1", "TestC::test_2", "TestD::test_3")
+        self.assertEqual(outcomes, ["skip", "pass", "pass", "pass"], job.lines)
+        # The process that finds out that the ship is asked for has set it up too.
+        for name, times in (("up sea", 1), ("down sea", 1), ("up ship", 2), ("down ship", 2)):
+            self.assertEqual(noted.count(name), times, noted)
+        self.assertEqual(noted[-2:], ["down ship", "down sea"])
+        took = [line["report"]["duration"] for line in job.of(1) if line.get("report", {}).get("when") == "setup"]
+        self.assertGreater(took[0] + sum(line["report"]["duration"] for line in job.of(0) if "report" in line), 0.19)
+
+    def test_set_up_that_leaves_a_thread(self):
+        outcomes, noted, _, job = self.play("""
+    class Threaded(Noted):
+        @classmethod
+        def setup_class(cls):
+            import threading
+            super().setup_class()
+            cls.end = threading.Event()
+            cls.thread = threading.Thread(target=cls.end.wait)
+            cls.thread.start()
+        @classmethod
+        def teardown_class(cls):
+            cls.end.set()
+            cls.thread.join()
+            super().teardown_class()
+    class TestA(Threaded):
+        def test_0(self): assert self.thread.is_alive()
+    class TestB(Threaded):
+        def test_1(self): assert self.thread.is_alive()
+        """, "TestA::test_0", "TestB::test_1")
+        self.assertEqual(outcomes, ["pass", "pass"], job.lines)
+        # Refused, and set up where its test is.
+        self.assertEqual(noted, 2 * ["up TestA", "down TestA"] + 2 * ["up TestB", "down TestB"])
+
+
+class Residents(ClassTest):
+    """Where tests use much for the first time in each process."""
+
+    def test_class_ends_before_its_module(self):
+        outcomes, noted, processes, job = self.play("""
+    import time, types
+    USED = types.SimpleNamespace(once=False)
+    def work():
+        end = time.process_time() + (0.1 if USED.once else 0.5)
+        USED.once = True
+        while time.process_time() < end: pass
+    @pytest.fixture(scope="module", autouse=True)
+    def sea():
+        note("up sea")
+        yield
+        note("down sea")
+        """ + "".join("""
+    class Test%d(Noted):
+        def test_a(self): work()
+        def test_b(self): work()
+        """ % n for n in range(8)), *["Test%d::test_%s" % (n, x) for n in range(8) for x in "ab"], last=True)
+        self.assertEqual(outcomes, ["pass"] * 16, job.lines)
+        self.assertEqual((noted[0], noted[-1]), ("up sea", "down sea"), noted)
+        for n in range(8):
+            self.assertEqual(noted.count("up Test%d" % n), noted.count("down Test%d" % n), noted)
+        # Behind the first ones, nearly all of them share a process.
+        self.assertLess(processes, 6, job.ended)
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ impl PytestPlan {
         if self.shape.record_files && !files::can_be_recorded(&hello.python) {
             out.push(files::cannot(&hello.python));
         }
+        self.shape.hasty |= hello.maxfail > 0 || hello.stepwise;
         if hello.maxfail > 0 {
-            self.shape.hasty = true;
             out.push(PlanAction::MaxFail(hello.maxfail));
         }
         if self.shape.framework == Framework::Pytest && hello.rootdir.is_some() {

@@ -68,6 +68,9 @@ pub struct Hello {
     /// `--maxfail`, from wherever it came; 0 is none.
     #[serde(default)]
     pub maxfail: u32,
+    /// `--stepwise`: the session ends with the first failure.
+    #[serde(default)]
+    pub stepwise: bool,
     /// Installed plug-ins with their versions.
     #[serde(default)]
     pub plugins: Vec<String>,

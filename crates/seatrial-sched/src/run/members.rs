@@ -254,7 +254,10 @@ impl RunMachine {
     /// It is not run again. What was held is the result, unless the run ends before it is known what that means.
     fn give_up(&mut self, test: TestRef, mut member: Member, told: &mut Vec<Event>) -> Verdict {
         match member.held.take() {
-            Some(held) if self.phase == Phase::Open => self.tell(&member, *held, false, told),
+            // Alone it was bad: company could only have shown what it depends on.
+            Some(held) if self.phase == Phase::Open || held.company.is_empty() && member.good.is_none() => {
+                self.tell(&member, *held, false, told)
+            }
             held => {
                 told.extend(held.map(|held| bad_try(&mut member, *held)));
                 let reason = Some("the run ended before it was tried again".to_owned());

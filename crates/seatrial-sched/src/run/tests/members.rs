@@ -258,6 +258,21 @@ fn a_run_that_ends_waits_for_nothing() {
 }
 
 #[test]
+fn what_failed_alone_has_failed_when_the_run_ends_before_others_are_asked() {
+    check(
+        PLAIN,
+        "add a:pytest,x,y                   =>
+         planned                            =>
+         n0 wants 1                         => n0 gets a#1
+         n0 starts a#1                      => x#1 runs, y#1 runs
+         n0 ends a#1 x:pass y:fail          => settled a reported pass, x#1 pass, ask a y after others
+         cancel                             => settled a  fail, y#1 fail, complete
+         again a:pytest,x,y                 =>",
+        "1 passed, 1 failed",
+    );
+}
+
+#[test]
 fn members_of_a_job_whose_nodes_die_are_all_lost() {
     check(
         PLAIN,
