@@ -254,8 +254,9 @@ impl RunMachine {
     /// It is not run again. What was held is the result, unless the run ends before it is known what that means.
     fn give_up(&mut self, test: TestRef, mut member: Member, told: &mut Vec<Event>) -> Verdict {
         match member.held.take() {
-            // Alone it was bad: company could only have shown what it depends on.
-            Some(held) if self.phase == Phase::Open || held.company.is_empty() && member.good.is_none() => {
+            Some(held)
+                if self.phase == Phase::Open || is_known(&member, &held) && self.phase != Phase::Draining =>
+            {
                 self.tell(&member, *held, false, told)
             }
             held => {
@@ -308,6 +309,11 @@ impl RunMachine {
         told.push(last.event(member.attempt, true, order_dependent));
         verdict
     }
+}
+
+/// Whether it was bad alone: other company could only show what it depends on.
+const fn is_known(member: &Member, held: &Held) -> bool {
+    held.company.is_empty() && member.good.is_none()
 }
 
 /// A try that is not the last.
