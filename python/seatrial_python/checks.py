@@ -205,6 +205,10 @@ class Checks(object):
                 return self.spaces[place][0]
         return None
 
+    def is_unsafe(self, change):
+        """Whether a change is of what no fork inherits."""
+        return any(name in change for name in UNSAFE)
+
     def differs(self, place, own):
         """Whether a space has changed in a way that counts. `own`: as for `change`. Anything else is known from now on."""
         name, now, before = self.spaces[place]

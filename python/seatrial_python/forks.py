@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 
-from seatrial_python import checks, collecting, snapshots, starts, wire
+from seatrial_python import collecting, snapshots, starts, wire
 
 HIGH = 200
 NOT_RUN = 70
@@ -298,7 +298,7 @@ class Forks(object):
             return True
         wide.tear_down(item, None)
         self.refused = LEAVES
-        if change is not None and any(name in change for name in checks.UNSAFE):
+        if change is not None and warmer.checks.is_unsafe(change):
             self.refused = UNSAFE if wide.took <= COSTLY else UNSAFE_AND_LONG
         return False
 
