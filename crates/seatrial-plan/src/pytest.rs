@@ -170,7 +170,7 @@ impl PytestPlan {
         for (group, tests) in self.tests.listed() {
             out.push(PlanAction::Listed { group, tests });
         }
-        let jobs = jobs::form(&self.tests, &self.shape, self.hello.maxfail > 0);
+        let jobs = jobs::form(&self.tests, &self.shape, self.shape.hasty);
         for (number, job) in (0..).zip(jobs) {
             let id = JobId(number);
             out.push(PlanAction::Job(self.spec(id, &job, &job.tests)));

@@ -67,6 +67,7 @@ fn a_run_ends_after_so_many_failures() {
     };
     assert_eq!(failed(&["-n", "1", "-x"]), 1);
     assert_eq!(failed(&["-n", "1", "--maxfail", "2"]), 2);
+    assert_eq!(failed(&["-n", "1", "--max-fail", "1"]), 1);
     world.write("test_b.py", SOME);
     assert_eq!(failed(&["-n", "1", "--maxfail=3"]), 3);
     assert_eq!(failed(&["-n", "1", "--maxfail=3", "--maxfail=0"]), 4);
