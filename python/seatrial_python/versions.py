@@ -42,7 +42,7 @@ KNOWN = []
 def try_out():
     """Whether what should be the number behaves as one."""
     tried = {}
-    if id(tried) == 0 or type(tried).__basicsize__ < object.__basicsize__ + 2 * ctypes.sizeof(ctypes.c_ssize_t):
+    if type(tried).__basicsize__ < object.__basicsize__ + 2 * ctypes.sizeof(ctypes.c_ssize_t):
         return False
     number, seen = at(tried), []
     for change in (None, ("a", 1), ("b", 2), ("a", 3)):

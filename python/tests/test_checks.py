@@ -1,5 +1,6 @@
 """Checked batches: what ends one, and what does not."""
 
+import os
 import shutil
 import tempfile
 import unittest
@@ -28,6 +29,9 @@ class CheckTest(OwnTemporary):
         """What the first test has left, and in how many processes both ran."""
         text = "import os, sys\n%s\ndef test_a(tmp_path):\n    %s\ndef test_b(): pass\n"
         root = self.project(test_a=text % (top, body.replace("\n", "\n    ")))
+        os.mkdir(os.path.join(str(root), "package"))
+        for name in ("__init__", "part"):
+            open(os.path.join(str(root), "package", name + ".py"), "w").close()
         warmer = self.warmer(root)
         job = warmer.job(self.payload(root, "test_a", "test_a", "test_b", batch=True, check=True, **more))
         self.assertEqual(self.outcomes(job, 2), ["pass", "pass"], job.lines)
@@ -119,9 +123,15 @@ class Changes(CheckTest):
         ("L.append(1)", "test_a.L"),
         ("D['a'].append(1); D['b'] = 1", "test_a.D"),
         ("C.x = 2", "test_a.C"),
+        # What lies behind a list or an instance has versions of its own.
+        ("ONE.append({})", "test_a.ONE"),
+        ("BOX.x = 2", "test_a.INSIDE"),
+        ("import package; package.part = 1", "package"),
+        ("import package, json; package.json = json", "package"),
         ("del sys.modules['json']; del sys.modules['json.decoder']", "sys.modules"),
     ]
     TOP = "import json\nN = 1\nL = []\nD = {'a': []}\nclass C(object): x = 1\n"
+    TOP += "ONE = [{'a': 1}]\nBOX = C()\nBOX.x = 1\nINSIDE = vars(BOX)\nimport package\n"
 
     def test_each_is_seen_and_named(self):
         for body, name in self.CASES:
@@ -149,6 +159,9 @@ class NoChanges(CheckTest):
         for body in self.CASES:
             with self.subTest(body):
                 self.assertEqual(self.batch(body), (None, 1))
+
+    def test_an_import_gives_its_package_a_name(self):
+        self.assertEqual(self.batch("import package.part", "import package"), (None, 1))
 
 
 class Ends(OwnTemporary):

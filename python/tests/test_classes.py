@@ -42,6 +42,10 @@ class Classes(ClassTest):
 
     def test_one_after_the_other(self):
         outcomes, noted, processes, job = self.play("""
+    @pytest.fixture(scope="module", autouse=True)
+    def sea():
+        import time
+        time.sleep(0.2)
     class TestA(Noted):
         def test_0(self): self.one = 1
         def test_1(self): note("test")
@@ -64,6 +68,8 @@ class Classes(ClassTest):
         self.assertEqual(processes, 1)
         expected = ["up TestA", "test", "down TestA", "up TestB", "down TestB", "up TestC", "down TestC"]
         self.assertEqual([line for line in noted if "Noted" not in line], expected)
+        first = [line["report"] for line in job.of(0) if line.get("report", {}).get("when") == "setup"]
+        self.assertGreater(first[0]["seatrial_set_up"], 0.19)
         set_up = [line["report"] for line in job.of(2) if line.get("report", {}).get("when") == "setup"]
         self.assertGreater(set_up[0]["duration"], 0.19)
         self.assertGreater(set_up[0]["seatrial_set_up"], 0.19)
@@ -219,6 +225,31 @@ class Classes(ClassTest):
         self.assertEqual(outcomes, ["pass", "pass"], job.lines)
         # Refused, and set up where its test is.
         self.assertEqual(noted, 2 * ["up TestA", "down TestA"] + 2 * ["up TestB", "down TestB"])
+
+
+class Teardowns(ClassTest):
+    """A fixture that no fork inherits, quick to set up."""
+
+    def test_a_slow_one_makes_tests_share(self):
+        for seconds, shares in ((0.1, True), (0, False)):
+            outcomes, _, _, job = self.play("""
+    @pytest.fixture(scope="session")
+    def server():
+        import threading, time
+        end = threading.Event()
+        thread = threading.Thread(target=end.wait)
+        thread.start()
+        yield
+        time.sleep(%s)
+        end.set()
+        thread.join()
+    def test_0(server): pass
+    def test_1(server): pass
+    def test_2(server): pass
+            """ % seconds, "test_0", "test_1", "test_2", last="session")
+            self.assertEqual(outcomes, ["pass"] * 3, job.lines)
+            shared = [line for line in job.lines if line.get("unsafe", {}).get("shared")]
+            self.assertEqual(bool(shared), shares, job.lines)
 
 
 class Residents(ClassTest):

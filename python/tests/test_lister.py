@@ -45,6 +45,32 @@ class Tells(ProjectTest):
             lister.close()
         return lister
 
+    def test_whole_classes_are_told_but_for_those_with_others_in_them(self):
+        root = self.project(test_a="""
+            import pytest
+            @pytest.fixture(scope="module", autouse=True)
+            def sea(): pass
+            @pytest.fixture(scope="class", autouse=True)
+            def ship(): pass
+            class TestA:
+                def test_0(self): pass
+                def test_1(self): pass
+            class TestB:
+                def test_2(self): pass
+            class TestOuter:
+                def test_3(self): pass
+                class TestInner:
+                    def test_4(self): pass
+            def test_5(): pass
+        """)
+        tests = {test["id"].rsplit("::")[-1]: test for test in self.listed(root).tests}
+        own = [tests["test_%d" % n].get("own") for n in range(6)]
+        wider = [tests["test_%d" % n].get("wider") for n in range(6)]
+        self.assertEqual((own[0], own[3:]), (own[1], [None] * 3))
+        self.assertNotEqual(own[0], own[2])
+        self.assertIsNotNone(wider[0])
+        self.assertEqual(wider, [wider[0]] * 3 + [None, None, wider[0]])
+
     def test_records(self):
         root = self.project(test_a="""
             import pytest
