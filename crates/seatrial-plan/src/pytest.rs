@@ -302,12 +302,25 @@ impl PytestPlan {
             };
             out.push(PlanAction::Tell(message));
         }
+        if !self.waiting.is_empty() {
+            self.after_waiting(spec.job, tests, &failed, out);
+        }
+    }
+
+    /// A try of a job has ended: others may have waited for it.
+    fn after_waiting(
+        &mut self,
+        job: JobId,
+        tests: &[TestRef],
+        failed: &BTreeSet<usize>,
+        out: &mut Vec<PlanAction>,
+    ) {
         let files: BTreeSet<String> = tests
             .iter()
             .filter_map(|test| Some(self.tests.all()[self.tests.place(test)?].file.clone()))
             .collect();
         for file in files {
-            let in_vain = self.waiting.ended(&file, spec.job, &failed);
+            let in_vain = self.waiting.ended(&file, job, failed);
             out.extend(in_vain.into_iter().map(|job| PlanAction::Again { job, spec: None }));
             self.after_all(&file, out);
         }

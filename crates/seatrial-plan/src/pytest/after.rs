@@ -26,6 +26,11 @@ impl Waiting {
         self.0.entry(file.to_owned()).or_default().jobs.insert(job, places);
     }
 
+    /// Whether none has waited so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The job to be run for all that wait, and its own tests: the last of the file is among them. None as long as
     /// another test of the file is not done.
     pub(super) fn next(
