@@ -1,5 +1,9 @@
 //! Files that tests write and that are to reach the project: what plug-ins keep for later runs, and what an option asks for.
 
+use std::collections::HashSet;
+use std::path::Path;
+
+use globset::escape;
 use seatrial_model::Bytes;
 
 /// Files that tests gather for later runs, each under a name of its own: hypothesis' examples, and what tests put into pytest's
@@ -20,8 +24,14 @@ const WHOLE: [(&str, &[&str]); 8] = [
     ("--benchmark-save", &["**/.benchmarks/**"]),
     ("--benchmark-autosave", &["**/.benchmarks/**"]),
     ("--benchmark-compare", &["**/.benchmarks/**"]),
-    ("--benchmark-json", &["**/.benchmarks/**", "**/*.json"]),
+    ("--benchmark-json", &["**/.benchmarks/**"]),
 ];
+
+/// What pytest's own session writes besides, where it runs in a container.
+const SESSION: [&str; 3] = ["**/.pytest_cache/**", "**/.coverage", "**/.coverage.*"];
+
+/// How the names of reports end.
+const REPORTS: [&str; 4] = ["xml", "json", "html", "log"];
 
 /// Options with which each test writes files of its own, and where.
 const EACH: [(&str, &[&str]); 2] = [
@@ -38,15 +48,23 @@ pub fn whole_session(args: &[Bytes]) -> Option<&'static str> {
 /// Patterns of what the command line asks the tests to write into the project.
 #[must_use]
 pub fn write_back(args: &[Bytes]) -> Vec<String> {
-    let mut patterns: Vec<String> = Vec::new();
-    for (_, globs) in given(args, &WHOLE).chain(given(args, &EACH)) {
-        for glob in globs {
-            if !patterns.iter().any(|known| known == glob) {
-                patterns.push((*glob).to_owned());
-            }
-        }
+    let asked = given(args, &WHOLE).chain(given(args, &EACH)).flat_map(|(_, globs)| globs.iter().copied());
+    let mut patterns: Vec<String> = asked.map(str::to_owned).collect();
+    if whole_session(args).is_some() {
+        patterns.extend(SESSION.map(str::to_owned));
+        patterns.extend(args.iter().filter_map(report).map(|name| format!("**/{name}")));
     }
+    let mut known = HashSet::new();
+    patterns.retain(|pattern| known.insert(pattern.clone()));
     patterns
+}
+
+/// The name of the report that an argument is the place of: `--junitxml=out/junit.xml`, or `out/junit.xml` behind its option.
+fn report(arg: &Bytes) -> Option<String> {
+    let text = arg.to_text();
+    let place = Path::new(text.rsplit('=').next()?);
+    let is_report = place.extension().is_some_and(|end| REPORTS.iter().any(|known| end == *known));
+    is_report.then(|| place.file_name()).flatten().map(|name| escape(&name.to_string_lossy()))
 }
 
 /// An option and where it writes.

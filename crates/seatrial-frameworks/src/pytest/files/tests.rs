@@ -16,4 +16,11 @@ fn options_that_write_are_known() {
     assert_eq!(write_back(&args("-v tests")), [""; 0]);
     assert_eq!(write_back(&args("--force-regen --regen-all")), ["**/test_*/**", "**/*_test/**"]);
     assert_eq!(write_back(&args("--inline-snapshot=fix"))[0], "**/*.py");
+    let reports = write_back(&args("--benchmark-only --junitxml=out/j.xml --html out/[a].html tests/test_x.py::y"));
+    assert_eq!(reports.first().map(String::as_str), Some("**/.benchmarks/**"));
+    for pattern in ["**/j.xml", "**/[[]a[]].html", "**/.pytest_cache/**"] {
+        assert!(reports.iter().any(|known| known == pattern), "{pattern} {reports:?}");
+    }
+    assert!(!reports.iter().any(|known| known.contains("test_x")));
+    assert_eq!(write_back(&args("--junitxml=j.xml tests")), [""; 0], "the lister's session writes it");
 }
