@@ -13,9 +13,13 @@ from seatrial_python import facts, hazards, randomness
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 WORKER = re.compile(rb"worker(input|output|_id)|slave(input|output)|PYTEST_XDIST|configure_node|testnodedown")
-# They ask only when a fixture is set up or something is measured, or the answer is the same in every process.
+# They ask only when a fixture is set up or something is measured, or the answer is the same in every process; or those who are
+# no worker report besides, which a fork does to nobody.
 KNOWN = ("_pytest", "pytest", "xdist", "execnet", "seatrial_python", "pytest_django", "pytest_randomly", "anyio", "pytest_cov",
-         "_hypothesis_pytestplugin", "pytest_asyncio", "pytest_mock", "pytest_timeout", "py")
+         "_hypothesis_pytestplugin", "pytest_asyncio", "pytest_mock", "pytest_timeout", "py", "pytest_bdd", "pytest_check",
+         "random_order", "pytest_instafail", "pytest_sugar", "pytest_metadata")
+# They do nothing without this option.
+IDLE = {"pytest_html": "htmlpath", "pytest_jsonreport": "json_report", "pytest_reportlog": "report_log"}
 
 
 class Origin(object):
@@ -49,7 +53,7 @@ class Origin(object):
             name = getattr(plugin, "__name__", None) or type(plugin).__module__
             top = name.partition(".")[0]
             for module in list(sys.modules):
-                if (module == name or module.startswith(top + ".")) and top not in KNOWN and asks(sys.modules[module]):
+                if (module == name or module.startswith(top + ".")) and not knows(top, config) and asks(sys.modules[module]):
                     return "%s asks for a worker" % module
         return None
 
@@ -71,6 +75,11 @@ class Origin(object):
             if (getattr(module, "__file__", None) or "").startswith(root) and asks(module):
                 return "%s asks for a worker" % name
         return None
+
+
+def knows(top, config):
+    """Whether nothing comes of it that a plug-in of this name asks."""
+    return top in KNOWN or top in IDLE and not getattr(config.option, IDLE[top], None)
 
 
 def coverage_runs():
