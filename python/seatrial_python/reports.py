@@ -5,25 +5,35 @@ import importlib
 import mmap
 import os
 import struct
+import sys
 import warnings
 
 from seatrial_python import wire
 
 # What of a report's duration was spent on set-ups that others share.
 SET_UP = "seatrial_set_up"
+# What pytest-bdd, from version 8 on, keeps of a report beside it.
+SCENARIO = "seatrial_scenario"
 
 
 def serialise(config, report):
     """The report as plain data, by pytest's own hook, so that plug-ins' reports go the same way."""
-    return config.hook.pytest_report_to_serializable(config=config, report=report)
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    context = scenario(report) if bdd() is not None else None
+    if context is not None:
+        data[SCENARIO] = [context.scenario, context.name]
+    return data
 
 
 def revive(config, data):
     """The report again. JSON knows no tuples: where pytest means tuples, they are made again."""
     data.pop(SET_UP, None)
+    context = data.pop(SCENARIO, None)
     report = config.hook.pytest_report_from_serializable(config=config, data=data)
     if report is None:
         return None
+    if context is not None and bdd() is not None:
+        bdd().test_report_context_registry[report] = bdd().ReportContext(*context)
     if isinstance(report.longrepr, list):
         report.longrepr = tuple(report.longrepr)
     if isinstance(getattr(report, "location", None), list):
@@ -33,6 +43,20 @@ def revive(config, data):
     if isinstance(getattr(report, "sections", None), list):
         report.sections = [tuple(pair) for pair in report.sections]
     return report
+
+
+def bdd():
+    """pytest-bdd's reports, if it is at work here."""
+    return sys.modules.get("pytest_bdd.reporting")
+
+
+def scenario(report):
+    """What it keeps of a report."""
+    try:
+        return getattr(bdd(), "test_report_context_registry", {}).get(report)
+    except TypeError:
+        # A subtest's report is no key.
+        return None
 
 
 def count_subtest(config, report):

@@ -1,6 +1,7 @@
 """Plug-ins that people have: coverage, xdist's contract, random order, reruns, time-outs. Skipped where they are missing."""
 
 import importlib.util
+import json
 import os
 import re
 import unittest
@@ -129,6 +130,28 @@ class Plugins(ProjectTest):
         self.assertEqual(found, {"test_a": "pass", "test_b": "pass"})
         told = re.findall(r"--randomly-seed=(\d+)|seed (\d+)", self.done.finished["summary"])
         self.assertEqual(len({one or other for one, other in told}), 1, told)
+
+    @needs("pytest_bdd")
+    def test_scenarios_are_in_the_report(self):
+        root = self.project(test_it="""
+            from pytest_bdd import given, scenarios, then
+            scenarios("it.feature")
+            @given("a thing")
+            def thing(): pass
+            @then("it is there")
+            def there(): pass
+            @then("it is gone")
+            def gone(): assert 0
+        """)
+        steps = "  Scenario: %s\n    Given a thing\n    Then it is %s\n"
+        with open(os.path.join(root, "it.feature"), "w") as file:
+            file.write("Feature: things\n" + steps % ("first", "there") + steps % ("second", "gone"))
+        done = driver.play(["-p", "no:cacheprovider", "--cucumberjson=out.json"], root, workers=2, env=ENV)
+        self.assertEqual(sorted(self.names(done.outcomes).values()), ["fail", "pass"])
+        with open(os.path.join(root, "out.json")) as file:
+            (feature,) = json.load(file)
+        found = {element["name"]: element["steps"][1]["result"]["status"] for element in feature["elements"]}
+        self.assertEqual(found, {"first": "passed", "second": "failed"})
 
     @needs("pytest_rerunfailures")
     def test_reruns(self):
