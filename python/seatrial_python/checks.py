@@ -41,6 +41,8 @@ UNSAFE = (THREADS, CHILDREN)
 FILES = "files"
 HABITS = (DESCRIPTORS, FILES)
 CONTAINERS = (dict, list, set)
+# What Python keeps in a module for itself. Notes of warnings hold as long as the filters do, which pytest sets for each test.
+INNER = ("__builtins__", "__warningregistry__")
 NOT_OURS = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
 
@@ -131,7 +133,7 @@ class Checks(object):
         for key, value in list(space.items()):
             kind = type(value)
             if kind in CONTAINERS:
-                if key != "__builtins__" and len(value) <= CONTAINER:
+                if key not in INNER and len(value) <= CONTAINER:
                     self.spaces.append(("%s.%s" % (name, key), value, kind(value)))
                     count += len(value)
             elif isinstance(value, type) and value.__module__ == name:
@@ -318,8 +320,9 @@ def only_more(now, before):
 
 
 def only_imports(package, now, before):
-    """Whether nothing has come but names of modules in a package, which somebody has imported. They are known from now on."""
-    new = [key for key in now if key not in before]
+    """Whether nothing has come but names of modules in a package, which somebody has imported, and what Python notes of warnings.
+    They are known from now on."""
+    new = [key for key in now if key not in before and key not in INNER]
     if any(sys.modules.get(package + "." + key, package) is not now[key] for key in new):
         return False
     return only_more(now, before)

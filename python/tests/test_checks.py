@@ -153,12 +153,17 @@ class NoChanges(CheckTest):
         "import threading; t = threading.Thread(target=int); t.start(); t.join()",
         "import subprocess; subprocess.check_call(['true'])",
         "with open(os.devnull) as f: f.read()",
+        "import warnings; warnings.warn('old')",
     ]
 
     def test_both_run_in_one_process(self):
         for body in self.CASES:
             with self.subTest(body):
                 self.assertEqual(self.batch(body), (None, 1))
+
+    def test_notes_of_warnings_are_none_of_a_test(self):
+        top = "import warnings\nwarnings.warn('at import')\nassert __warningregistry__"
+        self.assertEqual(self.batch("warnings.warn('old')", top), (None, 1))
 
     def test_an_import_gives_its_package_a_name(self):
         self.assertEqual(self.batch("import package.part", "import package"), (None, 1))
