@@ -94,10 +94,9 @@ class Checks(object):
         self.readers = [versions.of(now) if has_names(now) else None for _, now, _ in self.spaces]
         self.modules_reader = versions.of(sys.modules)
         self.versions = self.read()
-        self.numbers = [
-            "%s.%s" % (name, key) for name, space, before in self.spaces[len(HABITS):] if has_names(space)
-            for key, value in before.items() if type(value) is int
-        ]
+        named = [(name, before) for name, space, before in self.spaces[len(HABITS):] if has_names(space)]
+        self.numbers = ["%s.%s" % (name, key) for name, before in named for key, value in before.items() if type(value) is int]
+        self.numbers += sorted({later(key) for _, before in named for key, value in before.items() if value is None})
 
     def read(self):
         """The versions of `sys.modules` and of all spaces, None where there is none."""
@@ -221,11 +220,11 @@ class Checks(object):
         if own is not None and name == "%s.%s" % (own.__module__, own.__name__) or name in self.cases and are_own(self.cases[name], before):
             before.update(now)
             return False
-        counters = ["%s.%s" % (name, key) for key in counted(now, before)]
+        counters = ["%s.%s" % (name, key) for key in counted(now, before)] or [later(key) for key in filled(now, before)]
         if counters:
             new = [counter for counter in counters if counter not in self.caches]
             # One that has come since the picture has no place.
-            known = len(new) == 1 and new[0] in self.numbers
+            known = new and new[0] in self.numbers and (len(new) == 1 or is_later(new[0]))
             self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if known else 0
             before.update(now)
             return bool(new)
@@ -273,10 +272,10 @@ def has_names(space):
 
 
 def has_grown(now, before):
-    """Whether a dict or set of a module, not the module itself, holds what it held, and more."""
+    """Whether a dict or set of a module, not the module itself, or a class holds what it held, and more."""
     if type(now) is set:
         return before <= now
-    if type(now) is not dict or "__name__" in now:
+    if type(now) not in (dict, types.MappingProxyType) or "__name__" in now:
         return False
     nothing = object()
     return all(now.get(key, nothing) is value for key, value in before.items())
@@ -290,6 +289,25 @@ def counted(now, before):
     changed = [key for key, value in before.items() if now.get(key, nothing) is not value]
     numbers = [key for key in changed if type(now.get(key)) is type(before[key]) is int and now[key] > before[key]]
     return numbers if len(numbers) == len(changed) else []
+
+
+def filled(now, before):
+    """Names in a module or class that were None and are no more, if nothing else has changed: what is made at its first use."""
+    if not has_names(now) or len(now) != len(before):
+        return []
+    nothing = object()
+    changed = [key for key, value in before.items() if now.get(key, nothing) is not value]
+    return changed if all(before[key] is None and key in now for key in changed) else []
+
+
+def later(key):
+    """How what is made at its first use is known: by its name, in whichever class."""
+    return "later." + key
+
+
+def is_later(name):
+    """Whether it is one of those."""
+    return name.startswith("later.")
 
 
 def are_own(case, before):

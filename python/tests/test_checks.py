@@ -62,6 +62,7 @@ class Caches(OwnTemporary):
         root = self.project(test_a="""
             import pytest
             CACHE, NAMES, LIST, COUNT, OTHER = {"n": None}, set(), [], 0, 0
+            class LAZY: made = None
             @pytest.mark.parametrize("n", range(40))
             def test_a(n): %s
         """ % statement)
@@ -87,6 +88,13 @@ class Caches(OwnTemporary):
         # By the time that one is known, the other is not.
         self.assertGreater(self.processes("global COUNT, OTHER; COUNT += 1; OTHER += n > 19"), 5)
         self.assertEqual(self.processes("global COUNT; COUNT += 1; LIST.append(n)"), 40)
+
+    def test_what_is_made_at_its_first_use_is_known_after_a_while(self):
+        self.assertLess(self.processes("LAZY.made = LAZY.made or object()"), 10)
+        self.assertLess(self.processes("LAZY.more = getattr(LAZY, 'more', n)"), 10)
+        # It is not what is made again.
+        self.assertGreater(self.processes("LAZY.made = object()"), 15)
+        self.assertEqual(self.processes("LAZY.made = n; LIST.append(n)"), 40)
 
     def test_a_number_that_is_new_in_a_patched_module_may_grow(self):
         statement = "import os; os.FOO = getattr(os, 'FOO', 0) + 1"
