@@ -128,7 +128,10 @@ fn regenerated_files_reach_the_project_when_it_is_asked_for() {
 #[test]
 fn reports_of_a_whole_session_reach_the_project() {
     for world in worlds() {
-        world.write("conftest.py", "def pytest_addoption(parser): parser.addoption('--benchmark-only', action='store_true')\n");
+        world.write(
+            "conftest.py",
+            "def pytest_addoption(parser): parser.addoption('--benchmark-only', action='store_true')\n",
+        );
         world.write("test_a.py", "def test_1(): open('stray.xml', 'w').close()\ndef test_2(): assert 0\n");
         pytest(&world, &["--benchmark-only", "--junitxml=junit.xml"]).exits(1);
         assert!(read(&world, "junit.xml").is_some_and(|text| text.contains("test_2")));

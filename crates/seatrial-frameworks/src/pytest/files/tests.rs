@@ -16,7 +16,8 @@ fn options_that_write_are_known() {
     assert_eq!(write_back(&args("-v tests")), [""; 0]);
     assert_eq!(write_back(&args("--force-regen --regen-all")), ["**/test_*/**", "**/*_test/**"]);
     assert_eq!(write_back(&args("--inline-snapshot=fix"))[0], "**/*.py");
-    let reports = write_back(&args("--benchmark-only --junitxml=out/j.xml --html out/[a].html tests/test_x.py::y"));
+    let reports =
+        write_back(&args("--benchmark-only --junitxml=out/j.xml --html out/[a].html tests/test_x.py::y"));
     assert_eq!(reports.first().map(String::as_str), Some("**/.benchmarks/**"));
     for pattern in ["**/j.xml", "**/[[]a[]].html", "**/.pytest_cache/**"] {
         assert!(reports.iter().any(|known| known == pattern), "{pattern} {reports:?}");
