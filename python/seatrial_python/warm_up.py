@@ -4,6 +4,8 @@ What pytest makes at first use (hook callers, lazy imports, specialised bytecode
 processes, instead of being made in each and copied with the pages that it touches.
 """
 
+import inspect
+import sys
 import types
 
 TIMES = 10
@@ -69,3 +71,23 @@ def clear(session):
 def settle(session):
     """Leaves the session as it was."""
     session.testsfailed = 0
+
+
+def for_failures(known):
+    """Makes what the report of a failure makes at its first use: above all, which module each file belongs to. `known`: as this
+    has returned it, 0 at first."""
+    if len(sys.modules) == known:
+        return known
+    try:
+        from _pytest._code import ExceptionInfo
+        from _pytest.outcomes import fail
+
+        try:
+            fail("")
+        except BaseException:
+            ExceptionInfo.from_current().getrepr(style="long")
+        inspect.getmodule(for_failures.__code__)
+    except Exception:
+        # Modules may answer to their attributes as they like. Then failures are slower to tell of.
+        pass
+    return len(sys.modules)

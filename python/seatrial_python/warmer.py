@@ -68,6 +68,8 @@ class Warmer(object):
         self.modules = {}
         self.wide = None
         self.threads = False
+        # How many modules there were when it was made ready for failures.
+        self.told_failures = 0
         # Before conftest files, which may seed.
         self.random = randomness.State()
         self.shelf = self.take_shelf()
@@ -255,6 +257,8 @@ class Warmer(object):
             group = found[:forks.TESTS if checked else None] if batch else found[:1]
             group = self.classes.group(group, self.resident.warm)
             status, ran, failed = self.run_group(group, payload)
+            if failed:
+                self.told_failures = warm_up.for_failures(self.told_failures)
             self.classes.ran(group[ran - 1][1] if ran else None)
             if self.forks.refused:
                 self.refused(group[ran][1])

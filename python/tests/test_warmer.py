@@ -63,6 +63,20 @@ class Jobs(WarmerTest):
         self.assertEqual([bool(job.of(position)) for position in range(3)], [True, True, False])
         warmer.finish()
 
+    def test_after_a_failure_the_next_is_told_faster(self):
+        root = self.project(test_a="""
+            import inspect
+            def known(): return len(inspect.modulesbyfile)
+            BEFORE = known()
+            def test_a(): assert 0
+            def test_b(): assert known() > BEFORE + 50
+            def test_c(): assert known() == BEFORE
+        """)
+        warmer = self.warmer(root)
+        job = warmer.job(self.payload(root, "test_a", "test_c", "test_a", "test_b"))
+        self.assertEqual([driver.outcome(job.of(n), 0) for n in range(3)], ["pass", "fail", "pass"])
+        warmer.finish()
+
     def test_missing_and_broken(self):
         root = self.project(test_a="def test_a(): pass", test_b="import no_such_module", test_c="def test_c(): pass")
         warmer = self.warmer(root)
