@@ -74,10 +74,11 @@ def settle(session):
 
 
 def for_failures(known):
-    """Makes what the report of a failure makes at its first use: above all, which module each file belongs to. `known`: as this
-    has returned it, 0 at first."""
-    if len(sys.modules) == known:
-        return known
+    """Makes what the report of a failure makes at its first use: above all, which module each file belongs to. How many modules there
+    are then, and whether some were imported meanwhile. `known`: how many there were at the last time, 0 at first."""
+    before = len(sys.modules)
+    if before == known:
+        return known, False
     try:
         from _pytest._code import ExceptionInfo
         from _pytest.outcomes import fail
@@ -90,4 +91,5 @@ def for_failures(known):
     except Exception:
         # Modules may answer to their attributes as they like. Then failures are slower to tell of.
         pass
-    return len(sys.modules)
+    now = len(sys.modules)
+    return now, now != before

@@ -68,7 +68,7 @@ class Warmer(object):
         self.modules = {}
         self.wide = None
         self.threads = False
-        # How many modules there were when it was made ready for failures.
+        # How many modules there were when it was made ready for the reports of failures.
         self.told_failures = 0
         # Before conftest files, which may seed.
         self.random = randomness.State()
@@ -258,7 +258,8 @@ class Warmer(object):
             group = self.classes.group(group, self.resident.warm)
             status, ran, failed = self.run_group(group, payload)
             if failed:
-                self.told_failures = warm_up.for_failures(self.told_failures)
+                self.told_failures, imported = warm_up.for_failures(self.told_failures)
+                self.wide.ran_user_code |= imported
             self.classes.ran(group[ran - 1][1] if ran else None)
             if self.forks.refused:
                 self.refused(group[ran][1])
