@@ -35,6 +35,8 @@ NAMES = 6000
 CONTAINER = 200
 # Processes that may end because a container has grown, or because descriptors or files were left.
 CACHE = 4
+# Before the names of what is made at its first use, beside those of what is counted.
+LATER = "at first use: "
 DESCRIPTORS, THREADS, CHILDREN = "open descriptors", "threads", "child processes"
 # What no fork inherits, whatever it is.
 UNSAFE = (THREADS, CHILDREN)
@@ -77,7 +79,7 @@ class Checks(object):
         self.modules = []
         # The first places stand for what has no names.
         self.spaces = [(name, None, None) for name in HABITS]
-        self.cases = {}
+        self.cases, self.classes = {}, {}
         for name in PATCHED:
             patched = sys.modules.get(name)
             if patched is not None:
@@ -96,7 +98,7 @@ class Checks(object):
         self.versions = self.read()
         named = [(name, before) for name, space, before in self.spaces[len(HABITS):] if has_names(space)]
         self.numbers = ["%s.%s" % (name, key) for name, before in named for key, value in before.items() if type(value) is int]
-        self.numbers += sorted({later(key) for _, before in named for key, value in before.items() if value is None})
+        self.numbers += sorted({self.later(name, key) for name, before in named for key, value in before.items() if value is None})
 
     def read(self):
         """The versions of `sys.modules` and of all spaces, None where there is none."""
@@ -139,6 +141,7 @@ class Checks(object):
                 inside = vars(value)
                 self.spaces.append(("%s.%s" % (name, key), inside, dict(inside)))
                 count += len(inside)
+                self.classes["%s.%s" % (name, key)] = value
                 if is_case(value):
                     self.cases["%s.%s" % (name, key)] = value
         return count
@@ -210,6 +213,10 @@ class Checks(object):
         """Whether a change is of what no fork inherits."""
         return any(name in change for name in UNSAFE)
 
+    def later(self, name, key):
+        """How what is made at its first use is known: in classes of one name, which may be made by one, by that."""
+        return LATER + "%s.%s" % (name.rpartition(".")[2] if name in self.classes else name, key)
+
     def differs(self, place, own):
         """Whether a space has changed in a way that counts. `own`: as for `change`. Anything else is known from now on."""
         name, now, before = self.spaces[place]
@@ -220,15 +227,16 @@ class Checks(object):
         if own is not None and name == "%s.%s" % (own.__module__, own.__name__) or name in self.cases and are_own(self.cases[name], before):
             before.update(now)
             return False
-        counters = ["%s.%s" % (name, key) for key in counted(now, before)] or [later(key) for key in filled(now, before)]
+        counters = ["%s.%s" % (name, key) for key in counted(now, before)] or [
+            self.later(name, key) for key in filled(now, before)]
         if counters:
             new = [counter for counter in counters if counter not in self.caches]
             # One that has come since the picture has no place.
-            known = new and new[0] in self.numbers and (len(new) == 1 or is_later(new[0]))
+            known = new and new[0] in self.numbers and (len(new) == 1 or new[0].startswith(LATER))
             self.grown = 1 + len(self.spaces) + self.numbers.index(new[0]) if known else 0
             before.update(now)
             return bool(new)
-        grows = has_grown(now, before)
+        grows = has_grown(now, before, self.classes.get(name))
         if grows and name in self.caches:
             before.update(now)
             return False
@@ -271,14 +279,17 @@ def has_names(space):
     return space is not None and type(space) not in CONTAINERS or type(space) is dict and "__name__" in space
 
 
-def has_grown(now, before):
-    """Whether a dict or set of a module, not the module itself, or a class holds what it held, and more."""
+def has_grown(now, before, kind=None):
+    """Whether a dict or set of a module, not the module itself, or the class `kind` holds what it held, and more: in a class, what
+    stands in the place of nothing inherited."""
     if type(now) is set:
         return before <= now
     if type(now) not in (dict, types.MappingProxyType) or "__name__" in now:
         return False
     nothing = object()
-    return all(now.get(key, nothing) is value for key, value in before.items())
+    if not all(now.get(key, nothing) is value for key, value in before.items()):
+        return False
+    return kind is None or not any(key in vars(base) for key in now if key not in before for base in kind.__mro__[1:])
 
 
 def counted(now, before):
@@ -298,16 +309,6 @@ def filled(now, before):
     nothing = object()
     changed = [key for key, value in before.items() if now.get(key, nothing) is not value]
     return changed if all(before[key] is None and key in now for key in changed) else []
-
-
-def later(key):
-    """How what is made at its first use is known: by its name, in whichever class."""
-    return "later." + key
-
-
-def is_later(name):
-    """Whether it is one of those."""
-    return name.startswith("later.")
 
 
 def are_own(case, before):

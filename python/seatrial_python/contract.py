@@ -82,7 +82,8 @@ class Node(object):
         self.config = manager.config
         self.gateway = Gateway("gw%d" % number)
         self.workerinput = worker_input(number, count, manager.testrunuid)
-        self.workeroutput = {}
+        # pytest-metadata wants its part of every worker's. It is the same here as in this session.
+        self.workeroutput = {"metadata": {}} if self.config.pluginmanager.hasplugin("metadata") else {}
         self.shutting_down = False
 
 

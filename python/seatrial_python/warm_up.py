@@ -88,7 +88,7 @@ def for_failures(known):
         except BaseException:
             ExceptionInfo.from_current().getrepr(style="long")
         inspect.getmodule(for_failures.__code__)
-    except Exception:
+    except BaseException:
         # Modules may answer to their attributes as they like. Then failures are slower to tell of.
         pass
     now = len(sys.modules)

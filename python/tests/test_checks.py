@@ -62,7 +62,10 @@ class Caches(OwnTemporary):
         root = self.project(test_a="""
             import pytest
             CACHE, NAMES, LIST, COUNT, OTHER = {"n": None}, set(), [], 0, 0
-            class LAZY: made = None
+            class BASE:
+                def save(self): pass
+            class LAZY(BASE): made = None
+            class CALM(BASE): made = None
             @pytest.mark.parametrize("n", range(40))
             def test_a(n): %s
         """ % statement)
@@ -95,6 +98,10 @@ class Caches(OwnTemporary):
         # It is not what is made again.
         self.assertGreater(self.processes("LAZY.made = object()"), 15)
         self.assertEqual(self.processes("LAZY.made = n; LIST.append(n)"), 40)
+        # In the place of what is inherited it harms.
+        self.assertEqual(self.processes("LAZY.save = None"), 40)
+        # Nor does one class speak for another.
+        self.assertGreater(self.processes("(CALM if n > 19 else LAZY).made = n"), 22)
 
     def test_a_number_that_is_new_in_a_patched_module_may_grow(self):
         statement = "import os; os.FOO = getattr(os, 'FOO', 0) + 1"

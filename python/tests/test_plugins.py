@@ -131,6 +131,11 @@ class Plugins(ProjectTest):
         told = re.findall(r"--randomly-seed=(\d+)|seed (\d+)", self.done.finished["summary"])
         self.assertEqual(len({one or other for one, other in told}), 1, told)
 
+    @needs("pytest_metadata", "xdist")
+    def test_workers_end_with_their_metadata(self):
+        self.assertEqual(self.run_one("def test_a(): pass", "--metadata", "ship", "Beagle")["test_a"], "pass")
+        self.assertEqual(self.done.finished["exit"], 0)
+
     @needs("pytest_bdd")
     def test_scenarios_are_in_the_report(self):
         root = self.project(test_it="""

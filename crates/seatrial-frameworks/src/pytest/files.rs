@@ -1,6 +1,6 @@
 //! Files that tests write and that are to reach the project: what plug-ins keep for later runs, and what an option asks for.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use globset::escape;
@@ -28,7 +28,17 @@ const WHOLE: [(&str, &[&str]); 8] = [
 ];
 
 /// What pytest's own session writes besides, where it runs in a container.
-const SESSION: [&str; 3] = ["**/.pytest_cache/**", "**/.coverage", "**/.coverage.*"];
+const SESSION: [&str; 6] = [
+    "**/.pytest_cache/**",
+    "**/.coverage",
+    "**/.coverage.*",
+    "**/coverage.xml",
+    "**/coverage.json",
+    "**/htmlcov/**",
+];
+
+/// Options that name files to be read, or left alone.
+const INPUTS: [&str; 3] = ["--ignore", "--deselect", "--rootdir"];
 
 /// How the names of reports end.
 const REPORTS: [&str; 4] = ["xml", "json", "html", "log"];
@@ -49,22 +59,40 @@ pub fn whole_session(args: &[Bytes]) -> Option<&'static str> {
 #[must_use]
 pub fn write_back(args: &[Bytes]) -> Vec<String> {
     let asked = given(args, &WHOLE).chain(given(args, &EACH)).flat_map(|(_, globs)| globs.iter().copied());
-    let mut patterns: Vec<String> = asked.map(str::to_owned).collect();
-    if whole_session(args).is_some() {
-        patterns.extend(SESSION.map(str::to_owned));
-        patterns.extend(args.iter().filter_map(report).map(|name| format!("**/{name}")));
-    }
-    let mut known = HashSet::new();
-    patterns.retain(|pattern| known.insert(pattern.clone()));
+    let mut known = BTreeSet::new();
+    asked.filter(|glob| known.insert(*glob)).map(str::to_owned).collect()
+}
+
+/// Patterns of what pytest's own session writes into the project besides, where it runs in a container with the tests.
+#[must_use]
+pub fn session_writes(args: &[Bytes]) -> Vec<String> {
+    let mut patterns: Vec<String> = SESSION.map(str::to_owned).to_vec();
+    let before = [None].into_iter().chain(args.iter().map(Some));
+    let named = before.zip(args).flat_map(|(before, arg)| reports(before, arg));
+    patterns.extend(named.map(|name| format!("**/{}", escape(&name))));
     patterns
 }
 
-/// The name of the report that an argument is the place of: `--junitxml=out/junit.xml`, or `out/junit.xml` behind its option.
-fn report(arg: &Bytes) -> Option<String> {
+/// The names of the reports that an argument may be the place of: `--junitxml=out/junit.xml`, `--cov-report=xml:cov.xml`, or
+/// `out/junit.xml` behind its option.
+fn reports(before: Option<&Bytes>, arg: &Bytes) -> Vec<String> {
     let text = arg.to_text();
-    let place = Path::new(text.rsplit('=').next()?);
-    let is_report = place.extension().is_some_and(|end| REPORTS.iter().any(|known| end == *known));
-    is_report.then(|| place.file_name()).flatten().map(|name| escape(&name.to_string_lossy()))
+    let option =
+        before.map(Bytes::to_text).filter(|_| !text.starts_with('-')).unwrap_or_else(|| text.clone());
+    if !option.starts_with('-') || INPUTS.iter().any(|input| option.starts_with(input)) {
+        return Vec::new();
+    }
+    let value =
+        if text.starts_with('-') { text.split_once('=').map_or("", |(_, value)| value) } else { &*text };
+    let mut found: Vec<String> = Vec::new();
+    for place in [value, value.split_once(':').map_or("", |(_, place)| place)].map(Path::new) {
+        let is_report = place.extension().is_some_and(|end| REPORTS.iter().any(|known| end == *known));
+        found.extend(
+            is_report.then(|| place.file_name()).flatten().map(|name| name.to_string_lossy().into_owned()),
+        );
+    }
+    found.dedup();
+    found
 }
 
 /// An option and where it writes.

@@ -12,7 +12,7 @@ use crate::subscribers;
 use clap::Parser;
 use seatrial_frameworks::pytest::addopts;
 use seatrial_frameworks::pytest::args::{PytestArgs, Workers, split};
-use seatrial_frameworks::pytest::files::{GATHERED, write_back};
+use seatrial_frameworks::pytest::files::{GATHERED, session_writes, write_back};
 use seatrial_frameworks::pytest::helper::Rule;
 use seatrial_plan::Granularity;
 use std::ffi::OsString;
@@ -115,6 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         let words = foreground(&own, &suite.python, &split);
         let mut options = own.options;
         options.write_back.extend(write_back(&split.pytest));
+        options.write_back.extend(session_writes(&split.pytest));
         let project = places::project_of(&suite.cwd);
         options.write_back.extend(report_pattern(split.reports.as_deref(), &suite.cwd, &project));
         return exec::run_one(&options, words, roots_of(&suite.python));

@@ -133,9 +133,13 @@ fn reports_of_a_whole_session_reach_the_project() {
             "def pytest_addoption(parser): parser.addoption('--benchmark-only', action='store_true')\n",
         );
         world.write("test_a.py", "def test_1(): open('stray.xml', 'w').close()\ndef test_2(): assert 0\n");
-        pytest(&world, &["--benchmark-only", "--junitxml=junit.xml"]).exits(1);
-        assert!(read(&world, "junit.xml").is_some_and(|text| text.contains("test_2")));
-        assert!(read(&world, ".pytest_cache/v/cache/lastfailed").is_some_and(|text| text.contains("test_2")));
+        for option in ["--benchmark-only", "-s"] {
+            let (report, last) = (format!("out{option}.xml"), ".pytest_cache/v/cache/lastfailed");
+            pytest(&world, &[option, &format!("--junitxml={report}")]).exits(1);
+            assert!(read(&world, &report).is_some_and(|text| text.contains("test_2")), "{option}");
+            assert!(read(&world, last).is_some_and(|text| text.contains("test_2")), "{option}");
+            std::fs::remove_file(world.root().join(last)).expect("the cache's file");
+        }
         assert_eq!(read(&world, "stray.xml"), None);
     }
 }

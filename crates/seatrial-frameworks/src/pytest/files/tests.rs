@@ -1,6 +1,6 @@
 //! Which options write where.
 
-use super::{whole_session, write_back};
+use super::{session_writes, whole_session, write_back};
 use seatrial_model::Bytes;
 
 fn args(text: &str) -> Vec<Bytes> {
@@ -16,12 +16,24 @@ fn options_that_write_are_known() {
     assert_eq!(write_back(&args("-v tests")), [""; 0]);
     assert_eq!(write_back(&args("--force-regen --regen-all")), ["**/test_*/**", "**/*_test/**"]);
     assert_eq!(write_back(&args("--inline-snapshot=fix"))[0], "**/*.py");
-    let reports =
-        write_back(&args("--benchmark-only --junitxml=out/j.xml --html out/[a].html tests/test_x.py::y"));
-    assert_eq!(reports.first().map(String::as_str), Some("**/.benchmarks/**"));
-    for pattern in ["**/j.xml", "**/[[]a[]].html", "**/.pytest_cache/**"] {
-        assert!(reports.iter().any(|known| known == pattern), "{pattern} {reports:?}");
+}
+
+#[test]
+fn reports_are_known_by_their_options() {
+    let names = |text: &str| session_writes(&args(text)).split_off(super::SESSION.len());
+    assert_eq!(names("-s --junitxml=out/j.xml --html out/[a].html"), ["**/j.xml", "**/[[]a[]].html"]);
+    assert_eq!(
+        names("--cov-report=xml:cov.xml --junitxml=a=b.xml"),
+        ["**/xml:cov.xml", "**/cov.xml", "**/a=b.xml"]
+    );
+    for none in [
+        "tests/test_x.py::y",
+        "a.json",
+        "-s tests -k x",
+        "--ignore=a.json",
+        "--ignore a.json",
+        "--cov-report=xml",
+    ] {
+        assert_eq!(names(none), [""; 0], "{none}");
     }
-    assert!(!reports.iter().any(|known| known.contains("test_x")));
-    assert_eq!(write_back(&args("--junitxml=j.xml tests")), [""; 0], "the lister's session writes it");
 }
