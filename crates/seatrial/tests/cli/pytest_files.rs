@@ -138,7 +138,7 @@ fn reports_of_a_whole_session_reach_the_project() {
             pytest(&world, &[option, &format!("--junitxml={report}")]).exits(1);
             assert!(read(&world, &report).is_some_and(|text| text.contains("test_2")), "{option}");
             assert!(read(&world, last).is_some_and(|text| text.contains("test_2")), "{option}");
-            std::fs::remove_file(world.root().join(last)).expect("the cache's file");
+            fs::remove_file(world.project.join(last)).expect("the cache's file");
         }
         assert_eq!(read(&world, "stray.xml"), None);
     }
