@@ -14,6 +14,7 @@ use seatrial_frameworks::pytest::addopts;
 use seatrial_frameworks::pytest::args::{PytestArgs, Workers, split};
 use seatrial_frameworks::pytest::files::{GATHERED, session_writes, write_back};
 use seatrial_frameworks::pytest::helper::Rule;
+use seatrial_model::Bytes;
 use seatrial_plan::Granularity;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -103,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     let mut split = split(&theirs).map_err(|error| Error::new(USAGE, error.to_string()))?;
     let suite =
         Suite::find(own.python.as_deref(), if own.cwd_in_path { Rule::PythonM } else { Rule::Pytest })?;
-    take_addopts(&mut split, &suite)?;
+    let earlier = take_addopts(&mut split, &suite)?;
     if split.alone.is_some() {
         return alone(&own, &suite.python, &split);
     }
@@ -115,9 +116,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
         let words = foreground(&own, &suite.python, &split);
         let mut options = own.options;
         options.write_back.extend(write_back(&split.pytest));
-        options.write_back.extend(session_writes(&split.pytest));
         let project = places::project_of(&suite.cwd);
         options.write_back.extend(report_pattern(split.reports.as_deref(), &suite.cwd, &project));
+        options.write_back.extend(session_writes(&[earlier, split.pytest].concat()));
         return exec::run_one(&options, words, roots_of(&suite.python));
     }
     let granularity = Granularity::from(own.granularity);
@@ -134,12 +135,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, Error> {
     suite.run(&own.options, &split.pytest, wishes)
 }
 
-/// What stands in the configuration file and in PYTEST_ADDOPTS comes before the command line.
-fn take_addopts(split: &mut PytestArgs, suite: &Suite) -> Result<(), Error> {
+/// What stands in the configuration file and in PYTEST_ADDOPTS comes before the command line: its words.
+fn take_addopts(split: &mut PytestArgs, suite: &Suite) -> Result<Vec<Bytes>, Error> {
     let variable = suite.environment.iter().find(|(name, _)| name.0 == b"PYTEST_ADDOPTS");
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let before = addopts::find(split, variable.map(|(_, value)| value), &suite.cwd.to_string_lossy(), &read);
-    addopts::complete(split, &before).map_err(|error| Error::new(USAGE, error.to_string()))
+    addopts::complete(split, &before).map_err(|error| Error::new(USAGE, error.to_string()))?;
+    Ok(before.into_iter().flat_map(|addopts| addopts.words).collect())
 }
 
 fn slots(split: &PytestArgs) -> Option<u32> {

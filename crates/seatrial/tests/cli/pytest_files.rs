@@ -141,6 +141,9 @@ fn reports_of_a_whole_session_reach_the_project() {
             fs::remove_file(world.project.join(last)).expect("the cache's file");
         }
         assert_eq!(read(&world, "stray.xml"), None);
+        world.write("pytest.ini", "[pytest]\naddopts = --junitxml=always.xml\n");
+        pytest(&world, &["-s"]).exits(1);
+        assert!(read(&world, "always.xml").is_some_and(|text| text.contains("test_2")));
     }
 }
 
