@@ -58,11 +58,18 @@ def greeting(version, config):
         ini = getattr(config, "inipath", None) or getattr(config, "inifile", None)
         facts["rootdir"] = wire.clean(str(root))
         facts["inifile"] = wire.clean(str(ini)) if ini else None
-        facts["maxfail"] = config.getvalue("maxfail") or 0
         facts["stepwise"] = bool(getattr(config.option, "stepwise", False))
+        facts["maxfail"] = most_failures(config, facts["stepwise"])
         pairs = config.pluginmanager.list_plugin_distinfo()
         facts["plugins"] = sorted({"%s %s" % (dist.project_name, dist.version) for _, dist in pairs})
     return facts
+
+
+def most_failures(config, stepwise):
+    """With how many failures the session ends, 0 for none: `--stepwise` ends it with the first, `--stepwise-skip` with the second."""
+    own = 1 + bool(getattr(config.option, "stepwise_skip", False)) if stepwise else 0
+    limits = [limit for limit in (config.getvalue("maxfail") or 0, own) if limit]
+    return min(limits) if limits else 0
 
 
 class Lister(object):

@@ -58,6 +58,17 @@ fn stepwise_leaves_nothing_out() {
 }
 
 #[test]
+fn stepwise_ends_with_the_first_failure_or_the_second() {
+    let world = world();
+    world.write("test_a.py", "def test_1(): assert 0\ndef test_2(): assert 0\ndef test_3(): assert 0\n");
+    for (option, expected) in [("--stepwise", 1), ("--stepwise-skip", 2)] {
+        let ran = pytest(&world, &["-n", "1", "--stepwise", option]).exits(1);
+        let failed = outcomes(&ran).iter().filter(|(_, outcome)| outcome == "fail").count();
+        assert_eq!(failed, expected, "{option}");
+    }
+}
+
+#[test]
 fn a_run_ends_after_so_many_failures() {
     let world = world();
     world.write("test_a.py", SOME);
